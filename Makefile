@@ -1,0 +1,64 @@
+# The commands of this project. `make` alone lists them. Works with GNU make from 3.81 on, which
+# is macOS's. Paths are relative, so that the checkout may lie in a folder with spaces in its name.
+
+BOOTSTRAP = python3 local/bootstrap.py
+PYTHON = .venv/bin/python
+RASA = $(PYTHON) -m local.quietly rasa
+
+export RASA_TELEMETRY_ENABLED = false
+export TF_CPP_MIN_LOG_LEVEL = 3
+export CUDA_VISIBLE_DEVICES = -1
+export SQLALCHEMY_SILENCE_UBER_WARNING = 1
+
+.PHONY: help run shell services train test test-fast test-rasa check doctor lock clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+run: ## install and train what is missing, run everything until Ctrl-C
+	@$(BOOTSTRAP) auto
+	@$(PYTHON) -m local.training
+	@exec $(PYTHON) -m local.launcher run
+
+shell: ## talk to the assistant here in the terminal (rasa shell)
+	@$(BOOTSTRAP) auto
+	@$(PYTHON) -m local.training
+	@exec $(PYTHON) -m local.launcher shell
+
+services: ## only the embedded parts, for plain `rasa run` and `rasa run actions`
+	@$(BOOTSTRAP) auto
+	@exec $(PYTHON) -m local.launcher services
+
+train: ## train the model now
+	@$(BOOTSTRAP) auto
+	@$(RASA) train
+
+test: test-rasa ## install what is missing, run all tests
+	@$(PYTHON) -m pytest
+
+test-fast: ## the unit tests only
+	@$(BOOTSTRAP) runtime embedded dev
+	@$(PYTHON) -m pytest tests/unit
+
+test-rasa: ## Rasa's own checks: rasa data validate, rasa test
+	@$(BOOTSTRAP) runtime embedded dev
+	@$(PYTHON) -m local.training
+	@$(RASA) data validate --fail-on-warnings
+	@$(RASA) test --no-plot --fail-on-prediction-errors
+
+check: ## lint, format and types
+	@$(BOOTSTRAP) runtime embedded dev
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+
+doctor: ## check the Twilio set-up
+	@$(BOOTSTRAP) auto
+	@$(PYTHON) -m local.doctor
+
+lock: ## choose the versions of all dependencies anew, write requirements/
+	@python3 -m local.lock
+
+clean: ## take away what was installed and trained; conversations in var/ stay
+	@rm -rf .venv .rasa models results var/uv .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

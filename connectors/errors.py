@@ -1,0 +1,60 @@
+"""Errors, one class for each decision that the caller has to make.
+
+SmsError
+ +- SettingsError     do not start: the message names every bad setting
+ +- Unreadable        a signed webhook that cannot be used: answer 400
+ +- StoreUnavailable  Redis cannot be asked now: answer 503, or try again later
+ +- LeaseLost         somebody else has this conversation now: drop what was done
+ +- NothingToSay      a turn ended without a reply: try again, then apologise
+ +- SendRefused       Twilio will never take this message: do not send it again
+ +- SendUnavailable   Twilio did not take the message: send it again later
+ +- SendUnknown       Twilio may have taken the message: look it up before sending it again
+"""
+
+
+class SmsError(Exception):
+    """Whatever this project raises on purpose."""
+
+
+class SettingsError(SmsError):
+    """Settings that nothing can be started with. The message names every one of them."""
+
+
+class Unreadable(SmsError):
+    """A signed webhook whose form cannot be used."""
+
+
+class StoreUnavailable(SmsError):
+    """Redis did not answer, or refused to store."""
+
+
+class LeaseLost(SmsError):
+    """The conversation belongs to another worker by now."""
+
+
+class NothingToSay(SmsError):
+    """A turn ended without anything to send, although the assistant is in charge."""
+
+
+class SendRefused(SmsError):
+    """Twilio will never accept this message.
+
+    `code` is Twilio's error code (docs: errors/CODE), `status` the HTTP status.
+    """
+
+    def __init__(self, message: str, *, code: int, status: int) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = status
+
+
+class SendUnavailable(SmsError):
+    """Twilio did not take the message. `retry_after` is in seconds, when Twilio named a time."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class SendUnknown(SmsError):
+    """The connection failed after the request went out: Twilio may have the message."""

@@ -1,0 +1,69 @@
+"""The inbox: texts that were acknowledged and are not answered yet."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from connectors import keys
+from connectors.ids import conversation_id, sortable_id
+from connectors.lanes import Lane
+from connectors.store import Store
+from connectors.wire import InboundText
+
+SETTLE_AT_MOST_MS = 2_000
+TEXTS_PER_TURN = 50
+
+
+@dataclass(frozen=True)
+class WaitingText:
+    """An accepted text; `accepted_ms` is Redis' own time, in milliseconds since 1970."""
+
+    text: InboundText
+    accepted_ms: int
+
+    @classmethod
+    def read(cls, item: str) -> WaitingText:
+        accepted_ms, _, text = item.partition(" ")
+        return cls(InboundText(**json.loads(text)), int(accepted_ms))
+
+
+class Inbox:
+    """Accepts texts. `settle_ms` is how long after a text its customer may send more."""
+
+    def __init__(self, store: Store, *, settle_ms: int, session_ttl_seconds: int) -> None:
+        self.store = store
+        self.settle_ms = settle_ms
+        self.session_ttl_seconds = session_ttl_seconds
+        self.lane = Lane(store, "inbox", TEXTS_PER_TURN)
+
+    async def accept(self, text: InboundText) -> bool:
+        """Keep a text, in one atomic step; False if its MessageSid was accepted before.
+
+        Raises StoreUnavailable: then the sender must be told to come again.
+        """
+        conversation = conversation_id(await self.store.id_key(), text.business, text.customer)
+        answer = await self.store.step(
+            "accept",
+            [
+                keys.seen(text.sid),
+                self.lane.items(conversation),
+                self.lane.due,
+                self.lane.leases,
+                keys.session(conversation),
+                keys.events(conversation),
+            ],
+            [
+                conversation,
+                json.dumps(asdict(text)),
+                keys.SEEN_SECONDS,
+                self.session_ttl_seconds,
+                self.settle_ms,
+                SETTLE_AT_MOST_MS,
+                sortable_id(),
+                text.business,
+                text.customer,
+                self.lane.wake,
+            ],
+        )
+        return bool(answer)

@@ -1,0 +1,63 @@
+"""The names of everything we keep in Redis. Pure; conversations appear by their opaque id only."""
+
+from __future__ import annotations
+
+ID_KEY = "sms:id-key"  # made up once; what conversation ids are keyed with
+FENCE = "sms:fence"  # counts claims: a later holder has the higher number
+
+# How long things are remembered, in seconds.
+SEEN_SECONDS = 72 * 3600  # a MessageSid; Twilio's own retries end after seconds, replays do not
+MESSAGE_SECONDS = 72 * 3600  # a sent message; carriers report for up to two days
+
+
+def seen(message_sid: str) -> str:
+    return f"sms:seen:{message_sid}"
+
+
+def message(message_sid: str) -> str:
+    """Hash: status, rank, error_code, part."""
+    return f"sms:message:{message_sid}"
+
+
+def part_sid(part_id: str) -> str:
+    """The SID that a delivery report gave for a part."""
+    return f"sms:part:{part_id}"
+
+
+def session(conversation: str) -> str:
+    """Hash: id, opened_ms, business, customer; awaited, awaited_until."""
+    return f"session:{conversation}"
+
+
+def events(conversation: str) -> str:
+    """List: the session's Rasa events, oldest first, one JSON object each."""
+    return f"session:{conversation}:events"
+
+
+def lane(name: str) -> str:
+    """Sorted set: conversations by the millisecond at which they are due."""
+    return f"sms:{name}"
+
+
+def lane_items(name: str, conversation: str) -> str:
+    """List: what waits for one conversation, oldest first."""
+    return f"{lane_items_prefix(name)}{conversation}"
+
+
+def lane_items_prefix(name: str) -> str:
+    return f"sms:{name}:of:"
+
+
+def lane_leases(name: str) -> str:
+    """Hash: conversation to the fence number of who holds it."""
+    return f"sms:{name}:leases"
+
+
+def lane_tries(name: str) -> str:
+    """Hash: conversation to how often it was claimed since it last succeeded."""
+    return f"sms:{name}:tries"
+
+
+def lane_wake(name: str) -> str:
+    """Channel: something is due earlier than was known."""
+    return f"sms:{name}:wake"

@@ -1,0 +1,239 @@
+"""Lanes: customers with something to do, in order, each in the hands of one worker at a time.
+
+A lane is a sorted set of conversations by the time they are due. Claiming one moves its due time
+to the end of a lease, so a worker that dies or hangs needs nobody to notice: the conversation is
+due again by itself. Every claim carries a fence number, and whatever the worker writes is refused
+once a later claim was made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+
+from connectors import keys
+from connectors.errors import LeaseLost, StoreUnavailable
+from connectors.store import Store
+
+log = structlog.get_logger(__name__)
+
+LEASE_SECONDS = 10.0
+# A task that will not end must not keep the process: its lease ends by itself.
+STOP_SECONDS = 5.0
+# Only a net under the wake-up calls, which a broken connection may lose.
+LOOK_AGAIN_SECONDS = 1.0
+_BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One conversation, held until committed, released, or the lease is lost.
+
+    `tries` counts claims since the last success, this one included; `items` are the oldest first.
+    """
+
+    conversation: str
+    fence: int
+    tries: int
+    items: tuple[str, ...]
+
+
+def backoff(tries: int) -> float:
+    """Seconds to wait after the given number of failures, with jitter against stampedes."""
+    base = _BACKOFF_SECONDS[min(max(tries, 1), len(_BACKOFF_SECONDS)) - 1]
+    return base * random.uniform(0.75, 1.25)  # noqa: S311 (no secret depends on it)
+
+
+class Lane:
+    """The lane called `name` ("inbox" or "outbox"); claims carry at most `batch` items."""
+
+    def __init__(
+        self, store: Store, name: str, batch: int, lease_seconds: float = LEASE_SECONDS
+    ) -> None:
+        self.store = store
+        self.name = name
+        self.batch = batch
+        self.lease_seconds = lease_seconds
+        self.due = keys.lane(name)
+        self.leases = keys.lane_leases(name)
+        self.tries = keys.lane_tries(name)
+        self.wake = keys.lane_wake(name)
+
+    def items(self, conversation: str) -> str:
+        return keys.lane_items(self.name, conversation)
+
+    async def claim(self) -> Claim | float:
+        """A conversation that is due, or the seconds until one is."""
+        answer = await self.store.step(
+            "claim",
+            [self.due, self.leases, self.tries, keys.FENCE],
+            [self._lease_ms, keys.lane_items_prefix(self.name), self.batch],
+        )
+        if len(answer) == 1:
+            return float("inf") if answer[0] < 0 else answer[0] / 1000
+        _, conversation, fence, tries, items = answer
+        return Claim(conversation, int(fence), int(tries), tuple(items))
+
+    async def renew(self, claim: Claim) -> None:
+        """Begin the lease anew. Raises LeaseLost."""
+        _held(
+            await self.store.step(
+                "renew",
+                [self.due, self.leases],
+                [claim.conversation, claim.fence, self._lease_ms],
+            )
+        )
+
+    async def release(self, claim: Claim, delay: float, *, counts: bool = True) -> None:
+        """Give the claim back, due again after `delay` seconds. Raises LeaseLost."""
+        _held(
+            await self.store.step(
+                "release",
+                [self.due, self.leases, self.tries],
+                [
+                    claim.conversation,
+                    claim.fence,
+                    int(delay * 1000),
+                    self.wake,
+                    "0" if counts else "1",
+                ],
+            )
+        )
+
+    @property
+    def _lease_ms(self) -> int:
+        return int(self.lease_seconds * 1000)
+
+
+def _held(answer: int) -> None:
+    if not answer:
+        raise LeaseLost("another worker has this conversation by now")
+
+
+class Worker:
+    """Takes claims from a lane and handles up to `concurrency` of them side by side.
+
+    `handle` ends a claim itself (by a commit, say) or raises; what it raises is logged and the
+    claim is tried again later.
+    """
+
+    def __init__(
+        self, lane: Lane, handle: Callable[[Claim], Awaitable[None]], concurrency: int
+    ) -> None:
+        self.lane = lane
+        self.handle = handle
+        self._slots = asyncio.Semaphore(concurrency)
+        self._woken = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._unreachable = False
+
+    def start(self) -> None:
+        self._loops = [
+            asyncio.create_task(self._take(), name=f"{self.lane.name} worker"),
+            asyncio.create_task(self._listen(), name=f"{self.lane.name} wake-up"),
+        ]
+
+    async def stop(self) -> None:
+        """Take no more, and give back what is in hand: it is done again, by whoever is next."""
+        tasks = [*self._loops, *self._running]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=STOP_SECONDS)
+
+    async def _take(self) -> None:
+        while True:
+            await self._slots.acquire()
+            try:
+                claim = await self._next()
+            except BaseException:
+                self._slots.release()
+                raise
+            task = asyncio.create_task(self._work(claim), name=f"{self.lane.name} claim")
+            self._running.add(task)
+            task.add_done_callback(self._worked)
+
+    def _worked(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._slots.release()
+
+    async def _next(self) -> Claim:
+        while True:
+            self._woken.clear()
+            wait = LOOK_AGAIN_SECONDS
+            try:
+                found = await self.lane.claim()
+                self._reached()
+            except StoreUnavailable as error:
+                self._not_reached(error)
+            else:
+                if isinstance(found, Claim):
+                    return found
+                wait = min(found, LOOK_AGAIN_SECONDS)
+            # Not asyncio.wait_for: before Python 3.12 it can swallow the cancellation of a stop.
+            timer = asyncio.get_running_loop().call_later(wait, self._woken.set)
+            await self._woken.wait()
+            timer.cancel()
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for _ in self.lane.store.listen(self.lane.wake):
+                    self._woken.set()
+            except StoreUnavailable:
+                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+    async def _work(self, claim: Claim) -> None:
+        renewing = asyncio.create_task(self._renew(claim, asyncio.current_task()))
+        try:
+            await self.handle(claim)
+        except LeaseLost:
+            log.warning(f"{self.lane.name}.lease_lost", conversation=claim.conversation)
+        except asyncio.CancelledError:
+            # Stopping, or the lease is gone: then there is nothing to give back.
+            await self._give_back(claim, 0, counts=False)
+            raise
+        except Exception as error:
+            delay = backoff(claim.tries)
+            log.exception(
+                f"{self.lane.name}.failed",
+                conversation=claim.conversation,
+                tries=claim.tries,
+                again_in_seconds=round(delay, 1),
+                reason=str(error),
+            )
+            await self._give_back(claim, delay)
+        finally:
+            renewing.cancel()
+
+    async def _give_back(self, claim: Claim, delay: float, *, counts: bool = True) -> None:
+        with suppress(LeaseLost, StoreUnavailable):  # the lease ends by itself
+            await self.lane.release(claim, delay, counts=counts)
+
+    async def _renew(self, claim: Claim, work: asyncio.Task[None] | None) -> None:
+        while True:
+            await asyncio.sleep(self.lane.lease_seconds / 3)
+            try:
+                await self.lane.renew(claim)
+            except StoreUnavailable:
+                continue  # what the work writes is fenced; it need not stop for this
+            except LeaseLost:
+                if work is not None:
+                    work.cancel()
+                return
+
+    def _reached(self) -> None:
+        if self._unreachable:
+            log.info("redis.back", lane=self.lane.name)
+        self._unreachable = False
+
+    def _not_reached(self, error: StoreUnavailable) -> None:
+        if not self._unreachable:
+            log.error("redis.unreachable", lane=self.lane.name, reason=str(error))
+        self._unreachable = True

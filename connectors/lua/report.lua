@@ -1,0 +1,20 @@
+-- A delivery report: never moves a message backwards, and lets go what waited for it.
+-- KEYS  message, SID of the part, session, outbox lane, its leases
+-- ARGV  SID, status, its rank, error code, part id, conversation, rank to wait for,
+--       keep for s, wake channel
+-- Returns 1 when the report is news, else 0.
+if ARGV[5] ~= '' then redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[8]) end
+if tonumber(redis.call('HGET', KEYS[1], 'rank') or -1) >= tonumber(ARGV[3]) then return 0 end
+redis.call('HSET', KEYS[1], 'status', ARGV[2], 'rank', ARGV[3], 'error_code', ARGV[4])
+redis.call('EXPIRE', KEYS[1], ARGV[8])
+
+if tonumber(ARGV[3]) >= tonumber(ARGV[7]) and redis.call('HGET', KEYS[3], 'awaited') == ARGV[1] then
+  redis.call('HDEL', KEYS[3], 'awaited', 'awaited_until')
+  local waiting = redis.call('ZSCORE', KEYS[4], ARGV[6])
+  if waiting and redis.call('HEXISTS', KEYS[5], ARGV[6]) == 0 then
+    local time = redis.call('TIME')
+    redis.call('ZADD', KEYS[4], time[1] * 1000 + math.floor(time[2] / 1000), ARGV[6])
+    redis.call('PUBLISH', ARGV[9], '')
+  end
+end
+return 1

@@ -1,0 +1,68 @@
+"""The output channel of one turn: it gathers what Rasa says. Nothing leaves here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from rasa.core.channels.channel import OutputChannel
+
+log = structlog.get_logger(__name__)
+
+
+class SmsReply(OutputChannel):
+    """Gathers the texts of a reply until the turn is committed.
+
+    It knows no phone number, so a reminder or a route that keeps it cannot text anybody: after
+    the turn it refuses, with a line in the log.
+    """
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._closed = False
+
+    @classmethod
+    def name(cls) -> str:
+        return "twilio_sms"
+
+    def close(self) -> None:
+        self._closed = True
+
+    async def send_text_message(self, recipient_id: str, text: str, **kwargs: Any) -> None:
+        if self._closed:
+            # Raising here would abort whatever Rasa is doing; nothing is sent either way.
+            log.warning("reply.refused", conversation=recipient_id, reason="the turn is over")
+        elif text and text.strip():
+            self.texts.append(text.strip())
+
+    async def send_text_with_buttons(
+        self, recipient_id: str, text: str, buttons: list[dict[str, Any]], **kwargs: Any
+    ) -> None:
+        """SMS has no buttons: a numbered list in the same message, not a message for each."""
+        choices = [f"{n}. {button.get('title', '')}" for n, button in enumerate(buttons, 1)]
+        await self.send_text_message(recipient_id, "\n".join([text or "", *choices]), **kwargs)
+
+    async def send_image_url(self, recipient_id: str, image: str, **kwargs: Any) -> None:
+        await self.send_text_message(recipient_id, image)
+
+    async def send_attachment(self, recipient_id: str, attachment: str, **kwargs: Any) -> None:
+        await self.send_text_message(recipient_id, str(attachment))
+
+    async def send_elements(
+        self, recipient_id: str, elements: Iterable[dict[str, Any]], **kwargs: Any
+    ) -> None:
+        for element in elements:
+            lines = [element.get("title"), element.get("subtitle")]
+            await self.send_text_with_buttons(
+                recipient_id,
+                "\n".join(line for line in lines if line),
+                element.get("buttons") or [],
+            )
+
+    async def send_custom_json(
+        self, recipient_id: str, json_message: dict[str, Any], **kwargs: Any
+    ) -> None:
+        log.warning(
+            "reply.custom_json_ignored", conversation=recipient_id, fields=sorted(json_message)
+        )

@@ -1,0 +1,173 @@
+"""The session store: Rasa's tracker store, and the commit of a turn.
+
+A session is a hash and a list of events in Redis, both of which end together after the last
+message. A save appends what is new. The save of a turn is the commit: see lua/commit.lua.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from rasa.core.tracker_store import TrackerStore
+from rasa.shared.core.events import ActionExecuted, BotUttered, Event, UserUttered
+from rasa.shared.core.trackers import DialogueStateTracker
+
+from connectors import keys
+from connectors.errors import LeaseLost, NothingToSay
+from connectors.ids import sortable_id
+from connectors.inbox import SETTLE_AT_MOST_MS
+from connectors.lanes import Lane
+from connectors.rasa_patches import follow_actions_port
+from connectors.settings import Settings
+from connectors.store import Store, unavailable_is_named
+from connectors.turn import Turn, current_turn
+
+log = structlog.get_logger(__name__)
+
+_STORED = "_events_in_store"  # on a tracker: how many of its events the store already has
+
+
+class SessionStore(TrackerStore):
+    """Keeps trackers in Redis for SESSION_TTL_SECONDS after the last message.
+
+    endpoints.yml: `tracker_store: {type: connectors.session_store.SessionStore}`. It reads the
+    same settings as everything else, so it takes no options.
+    """
+
+    def __init__(
+        self, domain: Any = None, event_broker: Any = None, host: None = None, **options: Any
+    ) -> None:
+        super().__init__(domain, event_broker)
+        if host or options:
+            log.warning("session_store.options_ignored", use="REDIS_URL in the environment or .env")
+        settings = Settings.load()
+        # Every Rasa process makes a tracker store, `rasa shell` too.
+        follow_actions_port(settings.actions_port)
+        self.ttl_seconds = settings.session_ttl_seconds
+        self.settle_ms = settings.reply_settle_ms
+        self.store = Store.connect(settings.redis_url)
+        self.inbox = Lane(self.store, "inbox", batch=1)
+        self.outbox = Lane(self.store, "outbox", batch=1)
+
+    async def retrieve(self, sender_id: str) -> DialogueStateTracker | None:
+        """The tracker of the live session, or None. Reading does not renew the session."""
+        with unavailable_is_named():
+            stored = await self.store.client.lrange(keys.events(sender_id), 0, -1)
+        if not stored:
+            return None
+        tracker = DialogueStateTracker.from_dict(
+            sender_id, [json.loads(event) for event in stored], self.domain.slots
+        )
+        setattr(tracker, _STORED, len(tracker.events))
+        return tracker
+
+    async def create_tracker(
+        self, sender_id: str, append_action_listen: bool = True
+    ) -> DialogueStateTracker:
+        """A fresh tracker. Nothing is written for it until something is said."""
+        tracker = self.init_tracker(sender_id)
+        if append_action_listen:
+            tracker.update(ActionExecuted("action_listen"))
+        setattr(tracker, _STORED, 0)
+        return tracker
+
+    async def exists(self, conversation_id: str) -> bool:
+        with unavailable_is_named():
+            return bool(await self.store.client.exists(keys.events(conversation_id)))
+
+    async def keys(self) -> Iterable[str]:
+        """The ids of the live sessions, found without blocking Redis."""
+        before, after = keys.session(""), keys.events("")[len(keys.session("")) :]
+        with unavailable_is_named():
+            found = [k async for k in self.store.client.scan_iter(keys.events("*"), count=500)]
+        return [key[len(before) : -len(after)] for key in found]
+
+    async def save(self, tracker: DialogueStateTracker) -> None:
+        """Append what is new and renew the session; in a turn, commit it.
+
+        Raises StoreUnavailable, LeaseLost, and NothingToSay for a turn that would leave the
+        customer without an answer; then nothing was written.
+        """
+        turn = _turn_of(tracker.sender_id)
+        if turn and not turn.reply.texts and not tracker.is_paused():
+            raise NothingToSay("the turn ended without a reply; see the action server's log")
+        events = list(tracker.events)
+        # A tracker that we did not hand out replaces what is stored.
+        stored = getattr(tracker, _STORED, None)
+        new = events[stored or 0 :]
+        if new or turn:
+            await self._write(tracker.sender_id, new, turn, replace=stored is None)
+        setattr(tracker, _STORED, len(events))
+        if self.event_broker:
+            await self._stream_new_events(self.event_broker, new, tracker.sender_id)
+
+    async def apologise(self, turn: Turn, sentence: str, reason: str) -> None:
+        """Commit a plain sentence as the answer to a turn that Rasa could not finish."""
+        turn.reply.texts[:] = [sentence]
+        message = turn.message()
+        parse_data = message.parse_data or {"intent": {"name": "nlu_fallback"}, "entities": []}
+        events = [
+            UserUttered(
+                message.text,
+                parse_data["intent"],
+                parse_data=parse_data,
+                input_channel=message.input_channel,
+                message_id=message.message_id,
+                metadata=message.metadata,
+            ),
+            BotUttered(sentence, metadata={"outcome": "apology", "reason": reason}),
+            ActionExecuted("action_listen"),
+        ]
+        await self._write(turn.conversation, events, turn)
+
+    async def _write(
+        self,
+        conversation: str,
+        events: Iterable[Event],
+        turn: Turn | None,
+        *,
+        replace: bool = False,
+    ) -> None:
+        lines = [json.dumps(event.as_dict()) for event in events]
+        parts = [part.write() for part in turn.parts()] if turn else []
+        answer = await self.store.step(
+            "commit",
+            [
+                keys.session(conversation),
+                keys.events(conversation),
+                self.inbox.items(conversation),
+                self.inbox.due,
+                self.inbox.leases,
+                self.inbox.tries,
+                self.outbox.items(conversation),
+                self.outbox.due,
+            ],
+            [
+                conversation,
+                turn.claim.fence if turn else "",
+                self.ttl_seconds,
+                sortable_id(),
+                "1" if replace else "0",
+                len(turn.texts) if turn else 0,
+                self.settle_ms,
+                SETTLE_AT_MOST_MS,
+                self.inbox.wake,
+                self.outbox.wake,
+                len(lines),
+                *lines,
+                *parts,
+            ],
+        )
+        if not answer:
+            raise LeaseLost("another worker has this conversation by now")
+        if turn:
+            turn.committed = True
+
+
+def _turn_of(conversation: str) -> Turn | None:
+    """The turn whose save this is: only the turn's own conversation, and only once."""
+    turn = current_turn.get()
+    return turn if turn and turn.conversation == conversation and not turn.committed else None

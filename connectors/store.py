@@ -1,0 +1,108 @@
+"""Redis: one client with short timeouts, and the atomic steps (lua/) by name."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import redis.asyncio as aioredis
+from redis.exceptions import RedisError
+
+from connectors import keys
+from connectors.errors import StoreUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    Client = aioredis.Redis[str]
+
+# Twilio waits 15 s, a customer less: better to say "not now" within a second.
+CONNECT_SECONDS = 0.4
+ANSWER_SECONDS = 0.8
+
+_SCRIPTS = {path.stem: path.read_text() for path in (Path(__file__).parent / "lua").glob("*.lua")}
+
+
+class Store:
+    """What the inbox, the outbox and the session store share."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self._scripts = {name: client.register_script(text) for name, text in _SCRIPTS.items()}
+        self._id_key: str | None = None
+
+    @classmethod
+    def connect(cls, url: str) -> Store:
+        """A store that connects when it is first asked. `url` is redis://, rediss:// or unix://."""
+        return cls(
+            aioredis.Redis.from_url(
+                url,
+                decode_responses=True,
+                socket_connect_timeout=CONNECT_SECONDS,
+                socket_timeout=ANSWER_SECONDS,
+            )
+        )
+
+    async def close(self) -> None:
+        await self.client.close(close_connection_pool=True)
+
+    async def step(self, name: str, names: Sequence[str], arguments: Sequence[object]) -> Any:
+        """Run one atomic step. Raises StoreUnavailable; then it may or may not have happened."""
+        with unavailable_is_named():
+            return await self._scripts[name](keys=list(names), args=[str(a) for a in arguments])
+
+    async def ping(self) -> None:
+        with unavailable_is_named():
+            await self.client.ping()
+
+    async def get(self, name: str) -> str | None:
+        with unavailable_is_named():
+            return await self.client.get(name)
+
+    async def field(self, name: str, field: str) -> str | None:
+        with unavailable_is_named():
+            return await self.client.hget(name, field)
+
+    async def id_key(self) -> str:
+        """The key that conversation ids are made with, the same for every process on this Redis."""
+        if self._id_key is None:
+            with unavailable_is_named():
+                await self.client.set(keys.ID_KEY, secrets.token_hex(16), nx=True)
+                self._id_key = str(await self.client.get(keys.ID_KEY))
+        return self._id_key
+
+    async def listen(self, channel: str) -> AsyncIterator[None]:
+        """Yield once when subscribed, then at every message. Ends with StoreUnavailable."""
+        # An idle subscription is silent for hours: no timeout on its socket, a ping instead.
+        pool = aioredis.ConnectionPool(
+            connection_class=self.client.connection_pool.connection_class,
+            **{
+                **self.client.connection_pool.connection_kwargs,
+                "socket_timeout": None,
+                "health_check_interval": 10,
+            },
+        )
+        try:
+            with unavailable_is_named():
+                async with aioredis.Redis(connection_pool=pool).pubsub() as subscription:
+                    await subscription.subscribe(channel)
+                    yield
+                    async for message in subscription.listen():
+                        if message["type"] == "message":
+                            yield
+        finally:
+            await pool.disconnect()
+
+
+@contextmanager
+def unavailable_is_named() -> Iterator[None]:
+    """Turn every way in which Redis can fail into StoreUnavailable."""
+    try:
+        yield
+    except (RedisError, OSError, asyncio.TimeoutError) as error:
+        reason = str(error) or type(error).__name__
+        raise StoreUnavailable(f"Redis does not answer ({reason})") from error

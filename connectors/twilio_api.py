@@ -1,0 +1,176 @@
+"""Twilio's REST API: the only room that calls it. Blocking calls run in threads of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlencode
+
+import requests
+from requests.adapters import HTTPAdapter
+from twilio.base.exceptions import TwilioException, TwilioRestException
+from twilio.http.http_client import TwilioHttpClient
+from twilio.rest import Client
+from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
+
+from connectors.errors import SendRefused, SendUnavailable, SendUnknown
+from connectors.outbox import Part
+from connectors.settings import Twilio
+
+CALLS_AT_ONCE = 16
+# Not to be sent twice is worth waiting for, but a thread must not hang for ever.
+TIMEOUT_SECONDS = 10.0
+# A reply that Twilio could not hand over in this time is of no use any more.
+VALIDITY_SECONDS = 600
+STATUS_PATH = "/webhooks/twilio_sms/status"
+
+# Nothing is wrong with the message; somebody has to mend the account or wait.
+_HOLD = frozenset({20003, 20005, 20006, 21611, 30001, 30002, 30037, 60728, 63038})
+_HOLD_SECONDS = 60.0
+_CLOCK_SKEW_SECONDS = 300
+_LOOK_BACK = 100
+
+_T = TypeVar("_T")
+
+# It writes phone numbers into the log at INFO.
+logging.getLogger("twilio.http_client").setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What Twilio said when it took a message."""
+
+    sid: str
+    status: str
+
+
+class TwilioApi:
+    """Sends messages and finds them again."""
+
+    def __init__(self, settings: Twilio, timeout: float = TIMEOUT_SECONDS) -> None:
+        self.settings = settings
+        self._threads = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="twilio")
+        http = _HttpClient(timeout)
+        user, password = settings.credentials
+        # A non-empty environment keeps the client from reading the real one: an edge or region
+        # set there would change the host.
+        self._client = Client(
+            user, password, settings.account_sid, http_client=http, environment={"": ""}
+        )
+        if settings.api_base_url:
+            self._client.api.base_url = settings.api_base_url
+            self._client.messaging.base_url = settings.api_base_url
+
+    async def send(self, part: Part) -> Accepted:
+        """Ask Twilio to send a part.
+
+        Raises SendRefused (never again), SendUnavailable (later) or SendUnknown (look it up).
+        """
+        message = await self._call(lambda: self._create(part))
+        return Accepted(str(message.sid), str(message.status))
+
+    def _create(self, part: Part) -> Any:
+        return self._client.messages.create(
+            to=part.customer,
+            from_=part.business,
+            body=part.body,
+            status_callback=self._status_url(part),
+            validity_period=VALIDITY_SECONDS,
+        )
+
+    def _status_url(self, part: Part) -> str:
+        return f"{self.settings.public_url}{STATUS_PATH}?{urlencode({'part': part.id})}"
+
+    async def find(self, part: Part) -> list[Accepted]:
+        """Messages at Twilio that may be the part, newest first. Raises as `send` does.
+
+        The list is not filtered by date, because a message that still waits has none.
+        """
+        found = await self._call(
+            lambda: self._client.messages.list(
+                to=part.customer, from_=part.business, limit=_LOOK_BACK, page_size=_LOOK_BACK
+            )
+        )
+        earliest = datetime.fromtimestamp(part.asked_ms / 1000 - _CLOCK_SKEW_SECONDS, timezone.utc)
+        return [
+            Accepted(str(m.sid), str(m.status))
+            for m in found
+            if m.body == part.body and m.date_created and m.date_created >= earliest
+        ]
+
+    async def check_account(self) -> str:
+        """The account's status word ("active"). Raises as `send` does."""
+        account = await self._call(self._client.api.accounts(self.settings.account_sid).fetch)
+        return str(account.status)
+
+    async def owned_numbers(self) -> set[str]:
+        """The account's numbers, E.164. Raises as `send` does."""
+        numbers = await self._call(lambda: self._client.incoming_phone_numbers.list(limit=1000))
+        return {str(number.phone_number) for number in numbers}
+
+    async def _call(self, ask: Callable[[], _T]) -> _T:
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, ask)
+        except TwilioRestException as error:
+            _refused(error)
+        except (requests.RequestException, TwilioException) as error:
+            _failed(error)
+
+    def close(self) -> None:
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+class _HttpClient(TwilioHttpClient):
+    """twilio's own client, with a pool as large as ours and with Retry-After kept."""
+
+    def __init__(self, timeout: float) -> None:
+        super().__init__(timeout=timeout)
+        adapter = HTTPAdapter(pool_maxsize=CALLS_AT_ONCE)
+        self.session.mount("https://", adapter)
+        self.session.mount("http://", adapter)
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        response = super().request(*args, **kwargs)
+        if response.status_code == 429:
+            # twilio's exception drops the headers.
+            raise SendUnavailable(
+                "Twilio: too many requests (429)", retry_after=_retry_after(response.headers)
+            )
+        return response
+
+
+def _retry_after(headers: Any) -> float | None:
+    given = str((headers or {}).get("Retry-After", ""))
+    return float(given) if given.isascii() and given.isdigit() else None
+
+
+def _refused(error: TwilioRestException) -> NoReturn:
+    # The message may repeat a phone number; the code says the same, and is documented.
+    said = f"Twilio answered {error.status}, error {error.code}"
+    if error.code in _HOLD or error.status in (401, 403):
+        raise SendUnavailable(said, retry_after=_HOLD_SECONDS) from None
+    if error.status >= 500:
+        raise SendUnknown(said) from None
+    raise SendRefused(said, code=error.code or 0, status=error.status) from None
+
+
+def _failed(error: Exception) -> NoReturn:
+    said = f"Twilio: {type(error).__name__}"
+    if _never_left(error):
+        raise SendUnavailable(said) from error
+    raise SendUnknown(said) from error
+
+
+def _never_left(error: Exception) -> bool:
+    """Did the request fail before a byte of it was sent?"""
+    if isinstance(error, requests.exceptions.ConnectTimeout):
+        return True
+    cause = error.args[0] if error.args else None
+    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
+    return isinstance(reason, (NewConnectionError, SSLError))

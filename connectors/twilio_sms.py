@@ -1,0 +1,285 @@
+"""The door: Rasa's input channel for SMS through Twilio.
+
+credentials.yml: `connectors.twilio_sms.TwilioSmsInput: {}`. Every setting, and every secret, comes
+from the environment or `.env`; see .env.example.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
+
+import structlog
+from rasa.core.agent import Agent
+from rasa.core.channels.channel import InputChannel, UserMessage
+from rasa.core.tracker_store import FailSafeTrackerStore
+from rasa.shared.exceptions import RasaException
+from sanic import Blueprint, Sanic
+from sanic.request import Request
+from sanic.response import HTTPResponse, empty, json
+
+from actions.assistant import Assistant
+from connectors.errors import SettingsError, StoreUnavailable, Unreadable
+from connectors.ids import mask
+from connectors.inbox import Inbox
+from connectors.lanes import Worker
+from connectors.outbox import Outbox
+from connectors.sender import Sender
+from connectors.session_store import SessionStore
+from connectors.settings import Settings
+from connectors.store import Store
+from connectors.turn import CHANNEL, Turn, TurnRunner
+from connectors.twilio_api import CALLS_AT_ONCE, TwilioApi
+from connectors.wire import MAX_BODY_BYTES, Form, is_signed, read_inbound, read_status
+
+log = structlog.get_logger(__name__)
+
+TURNS_AT_ONCE = 64
+
+
+class TwilioSmsInput(InputChannel):
+    """`twilio_sms`: texts in by webhook, kept in Redis, answered by REST."""
+
+    @classmethod
+    def name(cls) -> str:
+        return CHANNEL
+
+    @classmethod
+    def from_credentials(cls, credentials: dict[str, Any] | None) -> TwilioSmsInput:
+        """Raises RasaException, which Rasa's command line prints as one message."""
+        if credentials:
+            raise RasaException(
+                "credentials.yml: connectors.twilio_sms.TwilioSmsInput takes no options; "
+                "secrets belong in the environment or .env (see .env.example)"
+            )
+        try:
+            return cls(Settings.load(), Assistant.load())
+        except SettingsError as error:
+            raise RasaException(str(error)) from None
+
+    def __init__(self, settings: Settings, assistant: Assistant) -> None:
+        self.settings = settings
+        self.assistant = assistant
+
+    def get_output_channel(self) -> NoReturn:
+        """Refuses: nobody is texted who did not text first."""
+        from rasa.server import ErrorResponse
+
+        raise ErrorResponse(
+            403,
+            "OnlyCustomersOpenConversations",
+            f"{CHANNEL} answers texts and never sends one first. To test the assistant without "
+            "a text, use output_channel=rest or `rasa shell`.",
+        )
+
+    def blueprint(self, on_new_message: Callable[[UserMessage], Awaitable[Any]]) -> Blueprint:
+        """The routes, and the workers. Rasa's callback stays unused: texts come by the inbox."""
+        desk = Desk(self.settings, self.assistant)
+        blueprint = routes(desk)
+        blueprint.listener("after_server_start")(desk.start)
+        blueprint.listener("before_server_stop")(desk.stop)
+        return blueprint
+
+
+def routes(desk: Desk) -> Blueprint:
+    """The door by itself: it takes texts in, and nobody answers them."""
+    blueprint = Blueprint(CHANNEL)
+
+    # Functions, because Sanic writes attributes on streamed handlers and methods have none.
+    @blueprint.get("/")
+    async def health(request: Request) -> HTTPResponse:
+        return await desk.health()
+
+    @blueprint.post("/webhook", stream=True)
+    async def webhook(request: Request) -> HTTPResponse:
+        return await desk.text(request)
+
+    @blueprint.post("/status", stream=True)
+    async def status(request: Request) -> HTTPResponse:
+        return await desk.status(request)
+
+    blueprint.listener("before_server_start")(desk.open)
+    return blueprint
+
+
+class Desk:
+    """What stands behind the door in one Rasa process: handlers, workers, their clients."""
+
+    def __init__(self, settings: Settings, assistant: Assistant) -> None:
+        self.settings = settings
+        self.assistant = assistant
+        self.workers: list[Worker] = []
+
+    async def open(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
+        """Make the clients, in the loop that will use them. Nothing is connected yet."""
+        self.store = Store.connect(self.settings.redis_url)
+        self.inbox = Inbox(
+            self.store,
+            settle_ms=self.settings.reply_settle_ms,
+            session_ttl_seconds=self.settings.session_ttl_seconds,
+        )
+        self.outbox = Outbox(self.store)
+        self.twilio = TwilioApi(self.settings.twilio)
+
+    async def start(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
+        """Begin to answer. Stops the server when it could not answer, or not safely."""
+        problem = _unfit(getattr(app.ctx, "agent", None))
+        if problem:
+            _stop_the_process(problem)
+        try:
+            await self.store.ping()
+        except StoreUnavailable as error:
+            log.error(
+                "start.redis_unreachable",
+                reason=str(error),
+                do="start Redis or set REDIS_URL; until then every webhook gets 503",
+            )
+
+        async def to_rasa(message: UserMessage) -> None:
+            # PUT /model replaces the agent, so it is asked for at every turn.
+            await _fail_closed(app.ctx.agent).handle_message(message)
+
+        async def apologise(turn: Turn, reason: str) -> None:
+            store = _session_store(app.ctx.agent)
+            await store.apologise(turn, self.assistant.apology, reason)
+
+        runner = TurnRunner(to_rasa, apologise)
+        sender = Sender(self.outbox, self.twilio)
+        self.workers = [
+            Worker(self.inbox.lane, runner.handle, TURNS_AT_ONCE),
+            Worker(self.outbox.lane, sender.handle, CALLS_AT_ONCE),
+        ]
+        for worker in self.workers:
+            worker.start()
+        log.info("sms.ready", numbers=[mask(n) for n in self.settings.twilio.numbers])
+
+    async def stop(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
+        """Give back what is in hand; the next process to look finds it."""
+        await asyncio.gather(*(worker.stop() for worker in self.workers))
+        self.twilio.close()
+        await self.store.close()
+
+    async def health(self) -> HTTPResponse:
+        """200 when a text would be accepted now, else 503."""
+        try:
+            await self.store.ping()
+        except StoreUnavailable as error:
+            return json({"status": "unavailable", "redis": str(error)}, 503)
+        return json({"status": "ok", "redis": "ok", "answering": bool(self.workers)})
+
+    async def text(self, request: Request) -> HTTPResponse:
+        """A customer's text: 204 once it is kept."""
+        form = await self._signed_form(request)
+        if isinstance(form, HTTPResponse):
+            return form
+        try:
+            text = read_inbound(form, self.settings.twilio.account_sid)
+            if text.business not in self.settings.twilio.numbers:
+                raise Unreadable(f"To is {mask(text.business)}, which TWILIO_NUMBERS does not list")
+            accepted = await self.inbox.accept(text)
+        except Unreadable as error:
+            return _unreadable(error)
+        except StoreUnavailable as error:
+            return _unavailable(error)
+        log.info(
+            "sms.accepted" if accepted else "sms.seen_before",
+            sid=text.sid,
+            customer=mask(text.customer),
+            media=text.media,
+        )
+        return empty(204)
+
+    async def status(self, request: Request) -> HTTPResponse:
+        """A delivery report: 204 once it is noted, also for the tenth time."""
+        form = await self._signed_form(request)
+        if isinstance(form, HTTPResponse):
+            return form
+        try:
+            report = read_status(form, request.args.get("part", ""))
+            news = await self.outbox.report(report)
+        except Unreadable as error:
+            return _unreadable(error)
+        except StoreUnavailable as error:
+            return _unavailable(error)
+        if news:
+            log.info(
+                "sms.status", sid=report.sid, status=report.status, error_code=report.error_code
+            )
+        return empty(204)
+
+    async def _signed_form(self, request: Request) -> Form | HTTPResponse:
+        """The form, or the answer to somebody who is not Twilio."""
+        raw = await _read_body(request)
+        if raw is None:
+            log.warning("webhook.refused", reason=f"more than {MAX_BODY_BYTES} bytes")
+            return empty(413)
+        form = Form.parse(raw)
+        twilio = self.settings.twilio
+        url = twilio.public_url + request.path
+        if request.query_string:
+            url += f"?{request.query_string}"
+        if not is_signed(twilio.auth_tokens, url, form, request.headers.get("x-twilio-signature")):
+            # The form may be anybody's: nothing of it is logged. The URL is what we expected.
+            log.warning("webhook.refused", reason="not signed for this URL", url=url.split("?")[0])
+            return empty(403)
+        return form
+
+
+async def _read_body(request: Request) -> bytes | None:
+    """The raw body, or None if it is too long; then no more of it than that is held."""
+    body = bytearray()
+    assert request.stream is not None  # the routes are streamed ones
+    while chunk := await request.stream.read():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            return None
+    return bytes(body)
+
+
+def _unreadable(error: Unreadable) -> HTTPResponse:
+    log.warning("webhook.unusable", reason=str(error))
+    return json({"error": str(error)}, 400)
+
+
+def _unavailable(error: StoreUnavailable) -> HTTPResponse:
+    log.error("webhook.not_stored", reason=str(error), answered=503)
+    return json({"error": "cannot be stored now, please send it again"}, 503)
+
+
+def _unfit(agent: Agent | None) -> str | None:
+    """Why this agent must not answer customers, or None."""
+    if agent is None or not (agent.is_ready() or agent.model_server):
+        return "There is no trained model in models/. Run `rasa train` first."
+    store = agent.tracker_store
+    inner = store._tracker_store if isinstance(store, FailSafeTrackerStore) else store
+    if not isinstance(inner, SessionStore):
+        # Rasa falls back to memory without a word when it cannot import a class.
+        return (
+            "endpoints.yml must name `connectors.session_store.SessionStore` as the type of its "
+            f"tracker_store; Rasa is using {type(inner).__name__} instead."
+        )
+    return None
+
+
+def _stop_the_process(problem: str) -> NoReturn:
+    log.critical("start.refused", reason=problem)
+    print(f"Not started: {problem}", file=sys.stderr, flush=True)
+    # An exception would end in forty lines of Sanic's, and an exit in a worker would not end it.
+    os._exit(1)
+
+
+def _fail_closed(agent: Agent) -> Agent:
+    """Take Rasa's fail-safe wrapper off: it answers from memory when Redis fails, and hides it."""
+    store = agent.tracker_store
+    if isinstance(store, FailSafeTrackerStore):
+        agent.tracker_store = agent.processor.tracker_store = store._tracker_store
+    return agent
+
+
+def _session_store(agent: Agent) -> SessionStore:
+    store = _fail_closed(agent).tracker_store
+    assert isinstance(store, SessionStore)
+    return store

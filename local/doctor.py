@@ -1,0 +1,169 @@
+"""`make doctor`: is everything that an answer needs in reach, and if not, what to do about it?"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import httpx
+
+from connectors.errors import SettingsError, SmsError, StoreUnavailable
+from connectors.ids import mask
+from connectors.settings import LOOPBACK, Model, Settings
+from connectors.store import Store, unavailable_is_named
+from connectors.twilio_api import TwilioApi
+
+HEALTH_PATH = "/webhooks/twilio_sms/"
+PATIENCE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the doctor's: what was looked at, whether it is well, and what was seen."""
+
+    about: str
+    well: bool
+    seen: str
+
+    def __str__(self) -> str:
+        return f"{'ok  ' if self.well else 'BAD '} {self.about}: {self.seen}"
+
+
+async def redis(settings: Settings) -> list[Finding]:
+    store = Store.connect(settings.redis_url)
+    try:
+        with unavailable_is_named():
+            server = await store.client.info()
+            config = await store.client.config_get("maxmemory-policy")
+    except StoreUnavailable as error:
+        where = "start it with `make services` or `make run`" if settings.embedded_redis else ""
+        advice = where or "check REDIS_URL and that the server runs"
+        return [Finding("Redis", False, f"{error}; {advice}")]
+    finally:
+        await store.close()
+    durable = bool(server.get("aof_enabled"))
+    policy = config.get("maxmemory-policy", "unknown")
+    return [
+        Finding("Redis", True, f"version {server['redis_version']} answers"),
+        Finding(
+            "Redis persistence",
+            durable,
+            "append-only file"
+            if durable
+            else "no append-only file: a crash of Redis loses texts; set `appendonly yes`",
+        ),
+        Finding(
+            "Redis eviction",
+            policy in ("noeviction", "unknown"),
+            policy
+            if policy == "noeviction"
+            else f"{policy}: Redis may throw sessions away; set `maxmemory-policy noeviction`",
+        ),
+    ]
+
+
+async def model(about: str, endpoint: Model) -> list[Finding]:
+    """One word from the model is the only proof that address, key and name are right."""
+    try:
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS * 4) as http:
+            answer = await http.post(
+                f"{endpoint.base_url}/chat/completions",
+                headers={"Authorization": f"Bearer {endpoint.api_key}"},
+                json={
+                    "model": endpoint.name,
+                    "messages": [{"role": "user", "content": "Say hello."}],
+                    "max_tokens": 5,
+                },
+            )
+    except httpx.HTTPError as error:
+        seen = f"no answer from {endpoint.base_url} ({type(error).__name__}); is it running?"
+        return [Finding(about, False, seen)]
+    if answer.status_code == 200:
+        took = answer.elapsed.total_seconds()
+        return [Finding(about, True, f"{endpoint.name!r} answers in {took:.1f} s")]
+    advice = {401: "check the API key", 403: "check the API key", 404: "check the model's name"}
+    seen = f"HTTP {answer.status_code}; {advice.get(answer.status_code, 'see its log')}"
+    return [Finding(about, False, seen)]
+
+
+async def models(settings: Settings) -> list[Finding]:
+    findings = await model("Model", settings.model)
+    if settings.fallback_model:
+        findings += await model("Fallback model", settings.fallback_model)
+    return findings
+
+
+async def action_server(settings: Settings) -> list[Finding]:
+    return [await reached("Action server", f"http://{LOOPBACK}:{settings.actions_port}/health")]
+
+
+async def webhook(settings: Settings) -> list[Finding]:
+    """PUBLIC_URL leads to this channel, as Twilio would find it."""
+    return [await reached("PUBLIC_URL", settings.twilio.public_url + HEALTH_PATH)]
+
+
+async def reached(about: str, url: str) -> Finding:
+    try:
+        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
+            answer = await http.get(url)
+    except httpx.HTTPError as error:
+        return Finding(about, False, f"{url} does not answer ({type(error).__name__})")
+    return Finding(about, answer.status_code == 200, f"{url} answers {answer.status_code}")
+
+
+async def twilio(settings: Settings) -> list[Finding]:
+    api = TwilioApi(settings.twilio, timeout=PATIENCE_SECONDS)
+    about = "Pretend Twilio" if settings.twilio.pretend else "Twilio account"
+    try:
+        status = await api.check_account()
+        owned = await api.owned_numbers()
+    except SmsError as error:
+        return [Finding(about, False, f"{error}; check TWILIO_ACCOUNT_SID and its token or key")]
+    finally:
+        api.close()
+    return [
+        Finding(about, status == "active", status),
+        *(
+            Finding(
+                f"Number {mask(number)}",
+                number in owned,
+                "belongs to the account" if number in owned else "is not this account's",
+            )
+            for number in settings.twilio.numbers
+        ),
+    ]
+
+
+CHECKS: tuple[Callable[[Settings], Awaitable[list[Finding]]], ...] = (
+    redis,
+    models,
+    action_server,
+    webhook,
+    twilio,
+)
+
+
+async def examine(settings: Settings) -> list[Finding]:
+    """Every finding, in the order of the checks, which run side by side."""
+    return [
+        finding
+        for findings in await asyncio.gather(*(check(settings) for check in CHECKS))
+        for finding in findings
+    ]
+
+
+def main() -> int:
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        print(error)
+        return 2
+    findings = asyncio.run(examine(settings))
+    print("\n".join(str(finding) for finding in findings))
+    return 0 if all(finding.well for finding in findings) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

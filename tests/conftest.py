@@ -1,0 +1,52 @@
+"""What several tests share: real servers, on ports that the system chose."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.store import Store
+from tests.valkey import Valkey
+
+
+@pytest.fixture(scope="session")
+def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
+    """The plain loop: importing Sanic sets uvloop's, which hangs when a test's loop is closed."""
+    return asyncio.DefaultEventLoopPolicy()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def valkey_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One Valkey for all tests that leave it standing."""
+    valkey = Valkey(free_port(), tmp_path_factory.mktemp("valkey"))
+    valkey.start()
+    yield valkey.url
+    valkey.stop()
+
+
+@pytest.fixture
+def valkey(tmp_path: Path) -> Iterator[Valkey]:
+    """A Valkey of the test's own, to be frozen and killed."""
+    valkey = Valkey(free_port(), tmp_path)
+    valkey.start()
+    yield valkey
+    valkey.stop()
+
+
+@pytest.fixture
+async def store(valkey_url: str) -> AsyncIterator[Store]:
+    """A store on an empty Valkey."""
+    store = Store.connect(valkey_url)
+    await store.client.flushall()
+    yield store
+    await store.close()

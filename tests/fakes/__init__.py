@@ -1,0 +1,1 @@
+"""Real servers that say what a test tells them to."""

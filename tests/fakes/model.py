@@ -1,0 +1,145 @@
+"""A scripted model: an OpenAI-compatible server on a free port that keeps what it was asked."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+NAME = "a-scripted-model"
+
+
+@dataclass(frozen=True)
+class Says:
+    """An answer as a real server gives it."""
+
+    text: str | None
+    finish_reason: str = "stop"
+    usage: tuple[int, int] | None = (12, 7)
+
+
+@dataclass(frozen=True)
+class Fails:
+    """An error as OpenAI words it."""
+
+    status: int
+    code: str | None = None
+    param: str | None = None
+    message: str = "no"
+
+
+@dataclass(frozen=True)
+class Sends:
+    """Anything else."""
+
+    body: str
+    content_type: str = "application/json"
+
+
+@dataclass(frozen=True)
+class Hangs:
+    """Takes the request and never answers."""
+
+
+Step = Says | Fails | Sends | Hangs
+
+
+@dataclass
+class FakeModel:
+    """`async with FakeModel() as model:`. Does the steps in turn; the last one again and again.
+
+    Set `script` at any time. `requests` holds the bodies of what came in, `keys` their API keys.
+    """
+
+    script: Sequence[Step] = (Says("OK."),)
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    base_url: str = ""
+
+    def answers(self, *texts: str) -> None:
+        self.script = [Says(text) for text in texts]
+
+    @property
+    def last_messages(self) -> list[dict[str, str]]:
+        messages: list[dict[str, str]] = self.requests[-1]["messages"]
+        return messages
+
+    async def __aenter__(self) -> FakeModel:
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
+        app = Starlette(routes=[Route("/v1/chat/completions", self._complete, methods=["POST"])])
+        config = uvicorn.Config(
+            app, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1
+        )
+        self._server = uvicorn.Server(config)
+        self._ended = asyncio.Event()
+        self._serving = asyncio.ensure_future(self._server.serve(sockets=[listener]))
+        while not self._server.started:
+            await asyncio.sleep(0.01)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._server.should_exit = True
+        await self._serving
+
+    async def _complete(self, request: Request) -> Response:
+        self.requests.append(await request.json())
+        self.keys.append(request.headers.get("authorization", "").removeprefix("Bearer "))
+        step = self.script[0]
+        self.script = self.script[1:] or self.script
+        return await self._do(step)
+
+    async def _do(self, step: Step) -> Response:
+        if isinstance(step, Hangs):
+            await self._ended.wait()
+            return Response(status_code=503)
+        if isinstance(step, Fails):
+            return _json({"error": {**vars(step), "type": "fake"}}, step.status)
+        if isinstance(step, Sends):
+            return Response(step.body, media_type=step.content_type)
+        return _json(_completion(step), 200)
+
+
+def _completion(step: Says) -> dict[str, Any]:
+    completion: dict[str, Any] = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1,
+        "model": NAME,
+        "choices": [
+            {
+                "index": 0,
+                "finish_reason": step.finish_reason,
+                "message": {"role": "assistant", "content": step.text},
+            }
+        ],
+    }
+    if step.usage:
+        prompt, completed = step.usage
+        completion["usage"] = {
+            "prompt_tokens": prompt,
+            "completion_tokens": completed,
+            "total_tokens": prompt + completed,
+        }
+    return completion
+
+
+def _json(body: dict[str, Any], status: int) -> Response:
+    return Response(json.dumps(body), status_code=status, media_type="application/json")

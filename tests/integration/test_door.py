@@ -1,0 +1,248 @@
+"""The webhook routes on a real Sanic server and a real Valkey, asked over HTTP."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+from sanic import Sanic
+from structlog.testing import capture_logs
+from twilio.request_validator import RequestValidator
+
+from actions.assistant import Assistant
+from connectors import keys
+from connectors.settings import Settings
+from connectors.store import Store
+from connectors.twilio_sms import Desk, routes
+from tests.conftest import free_port
+from tests.valkey import Valkey
+
+pytestmark = pytest.mark.integration
+
+PUBLIC = "https://sms.example.com"
+WEBHOOK, STATUS, HEALTH = (f"/webhooks/twilio_sms/{path}" for path in ("webhook", "status", ""))
+TEXT = {
+    "MessageSid": "SM" + "1" * 32,
+    "AccountSid": "AC" + "a" * 32,
+    "From": "+15550109999",
+    "To": "+15550100001",
+    "Body": "a secret of Ada's",
+    "FromCity": "",
+    "NumMedia": "0",
+}
+LIMIT_SECONDS = 1.0
+
+
+class Door:
+    """Knocks as Twilio does, or as somebody who is not Twilio."""
+
+    def __init__(self, port: int, store: Store) -> None:
+        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False)
+        self.store = store
+
+    async def post(
+        self,
+        form: dict[str, str] | bytes,
+        path: str = WEBHOOK,
+        signature: str | None = None,
+        token: str = "token",
+    ) -> httpx.Response:
+        raw = form if isinstance(form, bytes) else urlencode(form).encode()
+        if signature is None:
+            fields = form if isinstance(form, dict) else {}
+            signature = RequestValidator(token).compute_signature(PUBLIC + path, fields)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if signature:
+            headers["X-Twilio-Signature"] = signature
+        return await self.http.post(path, content=raw, headers=headers)
+
+    async def kept(self) -> list[str]:
+        """Every key in Redis but the one that conversation ids are made with."""
+        found = await self.store.client.keys("*")
+        return sorted(key for key in found if key != keys.ID_KEY)
+
+
+@asynccontextmanager
+async def opened(redis_url: str) -> AsyncIterator[Door]:
+    settings = Settings.load(
+        {
+            "TWILIO_ACCOUNT_SID": TEXT["AccountSid"],
+            "TWILIO_AUTH_TOKEN": "token,older-token",
+            "TWILIO_NUMBERS": TEXT["To"],
+            "PUBLIC_URL": PUBLIC,
+            "REDIS_URL": redis_url,
+        }
+    )
+    Sanic.test_mode = True
+    app, port = Sanic(f"door-{free_port()}", configure_logging=False), free_port()
+    app.blueprint(routes(Desk(settings, Assistant.load())), url_prefix="/webhooks/twilio_sms")
+    server: Any = await app.create_server(
+        port=port, host="127.0.0.1", return_asyncio_server=True, access_log=False
+    )
+    await server.startup()
+    await server.before_start()
+    await server.start_serving()
+    store = Store.connect(redis_url)
+    door = Door(port, store)
+    yield door
+    await door.http.aclose()
+    await store.close()
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.fixture
+async def door(store: Store, valkey_url: str) -> AsyncIterator[Door]:
+    async with opened(valkey_url) as door:
+        yield door
+
+
+async def test_a_signed_text_is_kept_before_it_is_acknowledged(door: Door) -> None:
+    answer = await door.post(TEXT)
+    assert (answer.status_code, answer.content) == (204, b"")
+    [inbox] = [key for key in await door.kept() if key.startswith("sms:inbox:of:")]
+    [item] = await door.store.client.lrange(inbox, 0, -1)
+    assert TEXT["Body"] in item
+
+
+async def test_a_redelivered_text_is_acknowledged_and_changes_nothing(door: Door) -> None:
+    await door.post(TEXT)
+    before = await door.kept()
+    assert (await door.post(TEXT)).status_code == 204
+    assert await door.kept() == before
+    [inbox] = [key for key in before if key.startswith("sms:inbox:of:")]
+    assert await door.store.client.llen(inbox) == 1
+
+
+async def test_no_key_in_redis_tells_a_number(door: Door) -> None:
+    await door.post(TEXT)
+    assert not any("5550" in key for key in await door.kept())
+
+
+async def test_the_older_token_counts_while_tokens_are_rotated(door: Door) -> None:
+    assert (await door.post(TEXT, token="older-token")).status_code == 204
+
+
+@pytest.mark.parametrize("signature", ["", "L/OH5YylLD5NRKLltdqwSvS0BnU=", "ü", "x" * 5000])
+async def test_a_stranger_is_refused_and_leaves_nothing(door: Door, signature: str) -> None:
+    with capture_logs() as logs:
+        answer = await door.http.post(
+            WEBHOOK,
+            content=urlencode(TEXT),
+            headers=[(b"X-Twilio-Signature", signature.encode())] if signature else [],
+        )
+    assert answer.status_code == 403
+    assert await door.kept() == []
+    assert len(logs) == 1
+    assert not any(said in str(logs) for said in (TEXT["Body"], "5550109999", "L/OH5"))
+
+
+async def test_a_signature_for_another_address_does_not_count(door: Door) -> None:
+    signature = RequestValidator("token").compute_signature(PUBLIC + STATUS, TEXT)
+    assert (await door.post(TEXT, signature=signature)).status_code == 403
+    # Whatever Host the request names, only PUBLIC_URL counts.
+    answer = await door.http.post(
+        WEBHOOK, content=urlencode(TEXT), headers={"Host": "evil.example"}
+    )
+    assert answer.status_code == 403
+
+
+@pytest.mark.parametrize("name", ["From", "To", "MessageSid"])
+async def test_a_signed_text_that_lacks_something_is_a_400(door: Door, name: str) -> None:
+    answer = await door.post({k: v for k, v in TEXT.items() if k != name})
+    assert answer.status_code == 400
+    assert name in answer.json()["error"]
+    assert await door.kept() == []
+
+
+async def test_a_number_that_is_not_ours_is_a_400(door: Door) -> None:
+    assert (await door.post({**TEXT, "To": "+15550107777"})).status_code == 400
+    assert await door.kept() == []
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\xff\xfe\x00garbage",
+        b"Body=%ff%fe&From=%2B1",
+        b"&".join(b"f%d=" % n for n in range(1000)),
+        b"From=%2B15550109999&From=%2B15550109998",
+        b"=&=&=",
+        b"",
+        b"{}",
+    ],
+)
+@pytest.mark.parametrize("path", [WEBHOOK, STATUS])
+async def test_rubbish_is_refused_cleanly(door: Door, raw: bytes, path: str) -> None:
+    assert (await door.post(raw, path)).status_code in (400, 403)
+    assert await door.kept() == []
+
+
+async def test_a_thousand_signed_fields_are_a_400(door: Door) -> None:
+    fields = {**TEXT, **{f"f{n}": "" for n in range(1000)}}
+    assert (await door.post(fields)).status_code == 400
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_more_than_64_kib_is_a_413(door: Door, chunked: bool) -> None:
+    async def in_chunks() -> AsyncIterator[bytes]:
+        for _ in range(70):
+            yield b"x" * 1024
+
+    content = in_chunks() if chunked else b"x" * (64 * 1024 + 1)
+    assert (await door.http.post(WEBHOOK, content=content)).status_code == 413
+    assert (await door.post(TEXT)).status_code == 204
+
+
+async def test_64_kib_are_not_too_much(door: Door) -> None:
+    padding = {"Extra": ""}
+    padding["Extra"] = "x" * (64 * 1024 - len(urlencode({**TEXT, **padding})))
+    assert (await door.post({**TEXT, **padding})).status_code == 204
+
+
+async def test_a_delivery_report_is_noted_and_never_moves_back(door: Door) -> None:
+    sid, path = "SM" + "2" * 32, STATUS + "?part=c.01ARYZ6S41"
+    for status in ("sent", "delivered", "sending", "delivered", "queued"):
+        report = {"MessageSid": sid, "MessageStatus": status, "AccountSid": TEXT["AccountSid"]}
+        assert (await door.post(report, path)).status_code == 204
+    assert await door.store.client.hget(keys.message(sid), "status") == "delivered"
+    assert await door.store.client.get(keys.part_sid("c.01ARYZ6S41")) == sid
+
+
+async def test_a_report_for_another_part_is_not_signed(door: Door) -> None:
+    report = {"MessageSid": "SM" + "2" * 32, "MessageStatus": "sent"}
+    signature = RequestValidator("token").compute_signature(PUBLIC + STATUS + "?part=a", report)
+    answer = await door.post(report, STATUS + "?part=b", signature=signature)
+    assert answer.status_code == 403
+
+
+async def test_health_says_ok(door: Door) -> None:
+    answer = await door.http.get(HEALTH)
+    assert (answer.status_code, answer.json()["status"]) == (200, "ok")
+
+
+async def test_only_posts_are_webhooks(door: Door) -> None:
+    assert (await door.http.get(WEBHOOK)).status_code == 405
+
+
+async def test_without_redis_nothing_is_acknowledged_and_nothing_hangs(valkey: Valkey) -> None:
+    async with opened(valkey.url) as door:
+        assert (await door.post(TEXT)).status_code == 204
+        for fail, mend in ((valkey.stop, valkey.start), (valkey.freeze, valkey.thaw)):
+            fail()
+            for _ in range(3):
+                began = time.monotonic()
+                assert (await door.post({**TEXT, "MessageSid": "SM" + "3" * 32})).status_code == 503
+                assert (await door.http.get(HEALTH)).status_code == 503
+                assert time.monotonic() - began < 2 * LIMIT_SECONDS
+            mend()
+            assert (await door.post(TEXT)).status_code == 204
+            assert (await door.http.get(HEALTH)).status_code == 200
+        [inbox] = [key for key in await door.kept() if key.startswith("sms:inbox:of:")]
+        bodies = await door.store.client.lrange(inbox, 0, -1)
+        assert len([b for b in bodies if "SM" + "1" * 32 in b]) == 1

@@ -1,0 +1,391 @@
+"""Texts in, turns, the commit: on a real Valkey, with a Rasa that answers in one line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+
+import async_timeout
+import pytest
+from rasa.core.channels.channel import UserMessage
+from rasa.shared.core.domain import Domain
+from rasa.shared.core.events import ActionExecuted, BotUttered, ConversationPaused, UserUttered
+
+from connectors import keys
+from connectors.errors import LeaseLost, NothingToSay
+from connectors.ids import conversation_id
+from connectors.inbox import Inbox
+from connectors.lanes import Claim, Lane, Worker
+from connectors.session_store import SessionStore
+from connectors.store import Store
+from connectors.turn import Turn, TurnRunner, current_turn
+from connectors.wire import InboundText
+
+pytestmark = pytest.mark.integration
+
+BUSINESS, ADA, BEN = "+15550100001", "+15550109999", "+15550108888"
+SORRY = "Sorry, that did not work."
+
+
+def text(number: int, body: str, customer: str = ADA, media: int = 0) -> InboundText:
+    return InboundText(f"SM{number:032x}", customer, BUSINESS, body, media)
+
+
+@dataclass
+class Assistant:
+    """Rasa in one line: repeats what it is told, and can be made to fail."""
+
+    sessions: SessionStore
+    heard: list[str] = field(default_factory=list)
+    before_saving: Callable[[str], Awaitable[None]] | None = None
+    silent: bool = False
+    paused: bool = False
+
+    async def handle(self, message: UserMessage) -> None:
+        self.heard.append(message.text)
+        tracker = await self.sessions.get_or_create_tracker(
+            message.sender_id, append_action_listen=False
+        )
+        tracker.update(
+            UserUttered(message.text, message_id=message.message_id, metadata=message.metadata)
+        )
+        if self.paused:
+            tracker.update(ConversationPaused())
+        if self.before_saving:
+            await self.before_saving(message.text)
+        if not self.silent:
+            await message.output_channel.send_response(
+                message.sender_id, {"text": f"You said: {message.text}"}
+            )
+            tracker.update(BotUttered(f"You said: {message.text}"))
+        tracker.update(ActionExecuted("action_listen"))
+        await self.sessions.save(tracker)
+
+
+@dataclass
+class Office:
+    """An inbox, an assistant, and a worker between them."""
+
+    store: Store
+    inbox: Inbox
+    assistant: Assistant
+    worker: Worker
+
+    async def conversation(self, customer: str = ADA) -> str:
+        return conversation_id(await self.store.id_key(), BUSINESS, customer)
+
+    async def answers(self, count: int, customer: str = ADA) -> list[str]:
+        """The first answers in the outbox, once there are so many."""
+        name = keys.lane_items("outbox", await self.conversation(customer))
+        async with async_timeout.timeout(15):
+            while await self.store.client.llen(name) < count:
+                await asyncio.sleep(0.01)
+        return [json.loads(part)["body"] for part in await self.store.client.lrange(name, 0, -1)]
+
+    async def events(self, kind: str) -> list[dict[str, object]]:
+        stored = await self.store.client.lrange(keys.events(await self.conversation()), 0, -1)
+        return [e for e in map(json.loads, stored) if e["event"] == kind]
+
+
+@pytest.fixture
+async def sessions(
+    store: Store, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[SessionStore]:
+    monkeypatch.setenv("REDIS_URL", valkey_url)
+    monkeypatch.setenv("REPLY_SETTLE_MS", "0")
+    sessions = SessionStore(Domain.empty())
+    yield sessions
+    await sessions.store.close()
+
+
+def office_of(store: Store, sessions: SessionStore, settle_ms: int = 0) -> Office:
+    assistant = Assistant(sessions)
+    inbox = Inbox(store, settle_ms=settle_ms, session_ttl_seconds=86_400)
+
+    async def apologise(turn: Turn, reason: str) -> None:
+        await sessions.apologise(turn, SORRY, reason)
+
+    runner = TurnRunner(assistant.handle, apologise)
+    return Office(store, inbox, assistant, Worker(inbox.lane, runner.handle, concurrency=8))
+
+
+@pytest.fixture
+async def office(store: Store, sessions: SessionStore) -> AsyncIterator[Office]:
+    office = office_of(store, sessions)
+    yield office
+    await office.worker.stop()
+
+
+async def test_a_text_is_answered(office: Office) -> None:
+    office.worker.start()
+    assert await office.inbox.accept(text(1, "hello"))
+    assert await office.answers(1) == ["You said: hello"]
+
+
+async def test_a_redelivered_text_is_not_answered_again(office: Office) -> None:
+    office.worker.start()
+    accepted = await asyncio.gather(*(office.inbox.accept(text(1, "hello")) for _ in range(5)))
+    assert sorted(accepted) == [False] * 4 + [True]
+    await office.answers(1)
+    assert not await office.inbox.accept(text(1, "hello"))
+    await office.inbox.accept(text(2, "and now"))
+    assert await office.answers(2) == ["You said: hello", "You said: and now"]
+
+
+async def test_texts_of_a_burst_are_one_turn(store: Store, sessions: SessionStore) -> None:
+    office = office_of(store, sessions, settle_ms=300)
+    office.worker.start()
+    for number, body in enumerate(["one", "two", "three"]):
+        await office.inbox.accept(text(number, body))
+    assert await office.answers(1) == ["You said: one\ntwo\nthree"]
+    [said] = await office.events("user")
+    assert [t["sid"] for t in said["metadata"]["texts"]] == [text(n, "").sid for n in range(3)]  # type: ignore[index]
+    await office.worker.stop()
+
+
+async def test_texts_that_come_during_a_turn_make_the_next_one(office: Office) -> None:
+    thinking, go_on = asyncio.Event(), asyncio.Event()
+
+    async def think(_: str) -> None:
+        thinking.set()
+        await go_on.wait()
+
+    office.assistant.before_saving = think
+    office.worker.start()
+    await office.inbox.accept(text(1, "one"))
+    await thinking.wait()
+    await office.inbox.accept(text(2, "two"))
+    await office.inbox.accept(text(3, "three"))
+    go_on.set()
+    assert await office.answers(2) == ["You said: one", "You said: two\nthree"]
+
+
+async def test_a_slow_customer_delays_nobody_else(office: Office) -> None:
+    never = asyncio.Event()
+
+    async def think(said: str) -> None:
+        if said == "slow":
+            await never.wait()
+
+    office.assistant.before_saving = think
+    office.worker.start()
+    await office.inbox.accept(text(1, "slow"))
+    await office.inbox.accept(text(2, "quick", customer=BEN))
+    assert await office.answers(1, BEN) == ["You said: quick"]
+
+
+async def test_the_session_lasts_a_day_from_the_last_message(office: Office) -> None:
+    office.worker.start()
+    await office.inbox.accept(text(1, "hello"))
+    await office.answers(1)
+    conversation = await office.conversation()
+    names = keys.session(conversation), keys.events(conversation)
+    for name in names:
+        assert 86_395 <= await office.store.client.ttl(name) <= 86_400
+        await office.store.client.expire(name, 100)
+    assert await office.assistant.sessions.retrieve(conversation)
+    assert await office.assistant.sessions.retrieve_full_tracker(conversation)
+    assert list(await office.assistant.sessions.keys()) == [conversation]
+    assert [await office.store.client.ttl(name) for name in names] == [100, 100]
+    await office.inbox.accept(text(2, "still there?"))
+    assert await office.store.client.ttl(names[0]) > 86_000
+
+
+async def test_an_unknown_conversation_leaves_nothing_behind(sessions: SessionStore) -> None:
+    tracker = await sessions.get_or_create_tracker("nobody", append_action_listen=False)
+    await sessions.save(tracker)
+    assert await sessions.retrieve("nobody") is None
+    assert await sessions.store.client.keys("*nobody*") == []
+
+
+async def test_only_new_events_are_written(office: Office) -> None:
+    office.worker.start()
+    for number, body in enumerate(["one", "two"], 1):
+        await office.inbox.accept(text(number, body))
+        await office.answers(number)
+    assert [e["text"] for e in await office.events("user")] == ["one", "two"]
+    assert [e["text"] for e in await office.events("bot")] == ["You said: one", "You said: two"]
+
+
+async def test_a_turn_that_fails_is_tried_again(office: Office) -> None:
+    failures = iter([RuntimeError("the action server is down")])
+
+    async def fail_once(_: str) -> None:
+        for failure in failures:
+            raise failure
+
+    office.assistant.before_saving = fail_once
+    office.worker.start()
+    await office.inbox.accept(text(1, "hello"))
+    assert await office.answers(1) == ["You said: hello"]
+    assert office.assistant.heard == ["hello", "hello"]
+    assert len(await office.events("user")) == 1
+
+
+async def test_a_turn_that_says_nothing_gets_a_plain_sentence_in_the_end(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.turn.ANSWER_WITHIN_SECONDS", 0.0)
+    office.assistant.silent = True
+    office.worker.start()
+    await office.inbox.accept(text(1, "hello"))
+    assert await office.answers(1) == [SORRY]
+    assert len(office.assistant.heard) == 2
+    [apology] = await office.events("bot")
+    assert "without a reply" in apology["metadata"]["reason"]  # type: ignore[index]
+    office.assistant.silent = False
+    await office.inbox.accept(text(2, "and now?"))
+    assert await office.answers(2) == [SORRY, "You said: and now?"]
+
+
+async def test_a_paused_conversation_may_stay_silent(office: Office) -> None:
+    office.assistant.silent = office.assistant.paused = True
+    office.worker.start()
+    await office.inbox.accept(text(1, "hello"))
+    async with async_timeout.timeout(10):
+        while await office.store.client.zcard(office.inbox.lane.due):
+            await asyncio.sleep(0.01)
+    assert await office.answers(0) == []
+    assert len(await office.events("user")) == 1
+
+
+async def test_a_text_that_kills_the_process_is_given_up(office: Office) -> None:
+    await office.inbox.accept(text(1, "poison"))
+    await office.store.client.hset(office.inbox.lane.tries, await office.conversation(), "10")
+    office.worker.start()
+    assert await office.answers(1) == [SORRY]
+    assert office.assistant.heard == []
+
+
+async def test_a_picture_without_words_has_an_intent_of_its_own() -> None:
+    turn = Turn.of(claim_of(text(1, "", media=1)))
+    message = turn.message()
+    assert message.text == "[picture]"
+    assert message.parse_data["intent"]["name"] == "send_media"
+
+
+@pytest.mark.parametrize("body", ["/restart", "  /session_start", '/ask{"slot": "x"}', "/"])
+async def test_a_command_in_a_text_is_a_text(body: str) -> None:
+    message = Turn.of(claim_of(text(1, body))).message()
+    assert message.text == body.strip()
+    assert message.parse_data["intent"]["name"] == "nlu_fallback"
+
+
+def claim_of(*texts: InboundText) -> Claim:
+    items = tuple(f"1700000000000 {json.dumps(t.__dict__)}" for t in texts)
+    return Claim("c", 1, 1, items)
+
+
+class TestFence:
+    """A worker that lost its lease can do no harm."""
+
+    async def test_its_commit_is_refused(self, office: Office) -> None:
+        lane = Lane(office.store, "inbox", 50, lease_seconds=0.05)
+        await office.inbox.accept(text(1, "hello"))
+        slow = await claim(lane)
+        await asyncio.sleep(0.06)  # the lease is a time: only time ends it
+        quick = await claim(lane)
+        assert quick.fence > slow.fence
+        assert (quick.conversation, quick.items) == (slow.conversation, slow.items)
+        await self.commit(office, quick)
+        with pytest.raises(LeaseLost):
+            await self.commit(office, slow)
+        assert await office.answers(1) == ["You said: hello"]
+        with pytest.raises(LeaseLost):
+            await lane.release(slow, 0)
+        with pytest.raises(LeaseLost):
+            await lane.renew(slow)
+
+    async def test_a_renewed_lease_stays(self, office: Office) -> None:
+        lane = Lane(office.store, "inbox", 50, lease_seconds=0.2)
+        await office.inbox.accept(text(1, "hello"))
+        held = await claim(lane)
+        for _ in range(3):
+            await asyncio.sleep(0.1)
+            await lane.renew(held)
+            assert not isinstance(await lane.claim(), Claim)
+        await self.commit(office, held)
+
+    async def commit(self, office: Office, claim: Claim) -> None:
+        turn = Turn.of(claim)
+        token = current_turn.set(turn)
+        try:
+            await office.assistant.handle(turn.message())
+        finally:
+            current_turn.reset(token)
+
+
+async def claim(lane: Lane) -> Claim:
+    found = await lane.claim()
+    assert isinstance(found, Claim)
+    return found
+
+
+async def test_a_save_for_another_conversation_is_no_commit(
+    office: Office, sessions: SessionStore
+) -> None:
+    await office.inbox.accept(text(1, "hello"))
+    turn = Turn.of(await claim(office.inbox.lane))
+    token = current_turn.set(turn)
+    try:
+        tracker = await sessions.get_or_create_tracker("another")
+        tracker.update(UserUttered("hi"))
+        await sessions.save(tracker)
+        assert not turn.committed
+        own = await sessions.get_or_create_tracker(turn.conversation)
+        with pytest.raises(NothingToSay):
+            await sessions.save(own)
+    finally:
+        current_turn.reset(token)
+
+
+async def test_two_workers_share_one_redis(store: Store, sessions: SessionStore) -> None:
+    offices = [office_of(store, sessions), office_of(store, sessions)]
+    for each in offices:
+        each.worker.start()
+    for number in range(60):
+        await offices[0].inbox.accept(
+            text(number, f"text {number}", customer=f"+1555010{number:04}")
+        )
+    for number in range(60):
+        answers = await offices[0].answers(1, f"+1555010{number:04}")
+        assert answers == [f"You said: text {number}"]
+    heard = [said for each in offices for said in each.assistant.heard]
+    assert len(heard) == 60
+    for each in offices:
+        await each.worker.stop()
+
+
+async def test_what_a_stopping_worker_holds_is_taken_over_at_once(
+    store: Store, sessions: SessionStore
+) -> None:
+    first, second = office_of(store, sessions), office_of(store, sessions)
+    thinking, never = asyncio.Event(), asyncio.Event()
+
+    async def think(_: str) -> None:
+        thinking.set()
+        await never.wait()
+
+    first.assistant.before_saving = think
+    first.worker.start()
+    await first.inbox.accept(text(1, "hello"))
+    await thinking.wait()
+    await first.worker.stop()
+    second.worker.start()
+    assert await second.answers(1) == ["You said: hello"]
+    await second.worker.stop()
+
+
+async def test_an_idle_worker_wakes_without_waiting_for_a_tick(office: Office) -> None:
+    office.worker.start()
+    await office.inbox.accept(text(0, "warm up"))
+    await office.answers(1)
+    loop, waits = asyncio.get_running_loop(), []
+    for number in range(1, 6):
+        began = loop.time()
+        await office.inbox.accept(text(number, "hello"))
+        await office.answers(number + 1)
+        waits.append(loop.time() - began)
+    assert sorted(waits)[2] < 0.25  # the net below the wake-ups is a second wide

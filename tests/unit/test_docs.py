@@ -1,0 +1,84 @@
+"""The documentation names what there is, and there is nothing that it does not name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from connectors.settings import ROOT, Settings
+
+README = (ROOT / "README.md").read_text()
+
+
+class Asked(Mapping[str, str]):
+    """An environment that remembers what it was asked for."""
+
+    def __init__(self, **given: str) -> None:
+        self.given = given
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: object = None) -> str:
+        self.names.add(name)
+        return self.given.get(name, str(default or ""))
+
+    def __getitem__(self, name: str) -> str:
+        return self.get(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.given)
+
+    def __len__(self) -> int:
+        return len(self.given)
+
+
+def settings_in_the_code() -> set[str]:
+    account = {"TWILIO_ACCOUNT_SID": "AC" + "1" * 32, "TWILIO_AUTH_TOKEN": "t"}
+    fallback = {"LLM_FALLBACK_BASE_URL": "http://127.0.0.1:1/v1"}
+    environment = Asked(**account, **fallback, TWILIO_NUMBERS="+15550100001")
+    Settings.load(environment)
+    return environment.names
+
+
+def test_readme_explains_every_setting_and_no_other() -> None:
+    table = README.split("## Settings")[1].split("\n## ")[0]
+    named = {
+        name
+        for row in table.splitlines()
+        if row.startswith("| `")
+        for name in re.findall(r"`([A-Z][A-Z_]+)`", row.split("|")[1])
+    }
+    assert named == settings_in_the_code()
+
+
+def test_env_example_explains_every_setting_and_no_other() -> None:
+    example = (ROOT / ".env.example").read_text()
+    assert set(re.findall(r"^#([A-Z_]+)=", example, re.MULTILINE)) == settings_in_the_code()
+
+
+def test_readme_explains_every_make_target_and_no_other() -> None:
+    targets = set(re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"`make ([a-z-]+)`", README)) | {"help"} == targets
+
+
+def test_every_file_that_readme_names_is_there() -> None:
+    named = re.findall(r"`([a-z_./]+(?:/|\.yml|\.py))`", README) + re.findall(
+        r"\]\(([^)#]+)\)", README
+    )
+    made = {".venv/", "models/", "var/", "var/valkey/"}
+    missing = [n for n in named if n not in made and not (ROOT / n).exists()]
+    assert missing == []
+
+
+def test_every_room_of_the_connectors_is_named() -> None:
+    house = README.split("## The house")[1]
+    rooms = {path.stem for path in (ROOT / "connectors").glob("*.py")} - {"__init__"}
+    assert {room for room in rooms if f"`{room}`" not in house} == set()
+
+
+def test_pure_rooms_touch_nothing() -> None:
+    """No store, no server and no client may be imported where decisions are made."""
+    for room in ("wire", "segments", "ids", "keys", "errors"):
+        source = (ROOT / "connectors" / f"{room}.py").read_text()
+        imported = re.findall(r"^(?:from|import) ([\w.]+)", source, re.MULTILINE)
+        outside = {"redis", "sanic", "rasa", "requests", "httpx", "openai", "structlog"}
+        assert not outside & {name.split(".")[0] for name in imported}, room

@@ -1,0 +1,437 @@
+"""A customer texts; a scripted model answers, late, wrongly or not at all."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rasa_sdk import Tracker
+from rasa_sdk.executor import CollectingDispatcher
+from structlog.testing import capture_logs
+
+from actions.assistant import DEFAULT_FILE, Assistant
+from actions.conversation import ChatMessage, conversation, fitted
+from actions.llm_reply import ActionLlmReply, Reply, ReplyWriter
+from actions.wording import for_customer
+from connectors.errors import SettingsError
+from connectors.settings import ROOT, Settings
+from tests.conftest import free_port
+from tests.fakes.model import NAME, Fails, FakeModel, Hangs, Says, Sends, Step
+
+SORRY = "Sorry, not now."
+ASSISTANT = Assistant(name="Test", prompt="You are a shop.", apology=SORRY, deadline_seconds=5)
+SECRET = "my secret is 4711"  # what a customer writes belongs in no log
+
+
+class Customer:
+    """Texts an assistant and keeps the session as Rasa does."""
+
+    def __init__(self, writer: ReplyWriter) -> None:
+        self.writer = writer
+        self.events: list[dict[str, Any]] = []
+
+    async def texts(self, text: str) -> Reply:
+        self.events += [action("action_listen"), user(text)]
+        reply = await self.writer.reply_to(self.events)
+        self.events += [action("action_llm_reply"), bot(reply.text, metadata=reply.metadata)]
+        return reply
+
+
+def user(text: Any, **more: Any) -> dict[str, Any]:
+    return {"event": "user", "text": text, **more}
+
+
+def bot(text: Any, **more: Any) -> dict[str, Any]:
+    return {"event": "bot", "text": text, **more}
+
+
+def action(name: str) -> dict[str, Any]:
+    return {"event": "action", "name": name}
+
+
+def settings(url: str, fallback: str = "") -> Settings:
+    return Settings.load(
+        {
+            "LLM_BASE_URL": url,
+            "LLM_API_KEY": "key-1",
+            "LLM_MODEL": "model-1",
+            "LLM_FALLBACK_BASE_URL": fallback,
+            "LLM_FALLBACK_MODEL": "model-2",
+        }
+    )
+
+
+@pytest.fixture
+async def model() -> AsyncIterator[FakeModel]:
+    async with FakeModel() as model:
+        yield model
+
+
+@pytest.fixture
+async def customer(model: FakeModel) -> AsyncIterator[Customer]:
+    writer = ReplyWriter(settings(model.base_url), ASSISTANT)
+    yield Customer(writer)
+    await writer.close()
+
+
+# What the customer gets
+
+
+async def test_the_customer_gets_what_the_model_says(customer: Customer, model: FakeModel) -> None:
+    model.answers("  Yes, we do.\n")
+    assert (await customer.texts("Do you repair bikes?")).text == "Yes, we do."
+    assert model.requests[0]["model"] == "model-1"
+    assert model.keys == ["key-1"]
+
+
+async def test_the_model_knows_the_conversation(customer: Customer, model: FakeModel) -> None:
+    model.answers("Hi Ada!", "You are Ada.")
+    await customer.texts("I'm Ada")
+    await customer.texts("Who am I?")
+    assert model.last_messages == [
+        {"role": "system", "content": "You are a shop."},
+        {"role": "user", "content": "I'm Ada"},
+        {"role": "assistant", "content": "Hi Ada!"},
+        {"role": "user", "content": "Who am I?"},
+    ]
+
+
+async def test_the_log_of_the_session_gets_what_it_cost(
+    customer: Customer, model: FakeModel
+) -> None:
+    metadata = (await customer.texts("Hello")).metadata
+    assert metadata.pop("latency_ms") >= 0
+    assert metadata == {
+        "outcome": "answered",
+        "model": NAME,
+        "prompt_tokens": 12,
+        "completion_tokens": 7,
+    }
+
+
+async def test_a_server_that_counts_no_tokens_is_fine(customer: Customer, model: FakeModel) -> None:
+    model.script = [Says("Hello!", usage=None)]
+    reply = await customer.texts("Hello")
+    assert reply.text == "Hello!"
+    assert "prompt_tokens" not in reply.metadata
+
+
+async def test_rasa_gets_the_reply_and_its_metadata(customer: Customer, model: FakeModel) -> None:
+    model.answers("Hello!")
+    dispatcher, events = CollectingDispatcher(), [user("Hi")]
+    tracker = Tracker("id", {}, {}, events, False, None, {}, "action_listen")
+    assert await ActionLlmReply(customer.writer).run(dispatcher, tracker, {}) == []
+    [message] = dispatcher.messages
+    assert message["text"] == "Hello!"
+    assert message["outcome"] == "answered"
+
+
+# What the customer gets when the model fails
+
+RUBBISH = "<html>busy</html>"
+FAILURES = {
+    "hangs": (Hangs(), "timeout", "deadline_seconds"),
+    "bad key": (Fails(401, "invalid_api_key"), "key_refused", "LLM_API_KEY"),
+    "no such model": (Fails(404, "model_not_found"), "not_found", "'model-1'"),
+    "too long": (Fails(400, "context_length_exceeded"), "refused", "history_tokens"),
+    "too many": (Fails(429), "rate_limited", "too many requests"),
+    "broken": (Fails(500), "server_error", "its own log"),
+    "a page": (Sends(RUBBISH, "text/html"), "malformed", "LLM_BASE_URL"),
+    "half a JSON": (Sends('{"choices": ['), "malformed", "LLM_BASE_URL"),
+    "other JSON": (Sends('{"hello": 1}'), "malformed", "LLM_BASE_URL"),
+    "a list": (Sends("[1, 2]"), "malformed", "LLM_BASE_URL"),
+    "null": (Sends("null"), "malformed", "LLM_BASE_URL"),
+    "no choices": (Sends('{"choices": []}'), "malformed", "LLM_BASE_URL"),
+    "a number": (Sends('{"choices": [{"message": {"content": 5}}]}'), "malformed", "LLM_BASE_URL"),
+    "nothing": (Says(None), "empty", "chat model"),
+    "blanks": (Says(" \n "), "empty", "chat model"),
+    "only thoughts": (Says("<think>hm", "length"), "empty", "nothing that can be shown"),
+    "spent": (Says("", "length"), "empty", "max_tokens"),
+    "filtered": (Says(None, "content_filter"), "empty", "content filter"),
+}
+
+
+@pytest.mark.parametrize(("step", "reason", "advice"), FAILURES.values(), ids=FAILURES)
+async def test_no_failure_is_silence(
+    model: FakeModel, step: Step, reason: str, advice: str
+) -> None:
+    model.script = [step]
+    hurried = Assistant(name="Test", prompt="Hi.", apology=SORRY, deadline_seconds=1.5)
+    writer = ReplyWriter(settings(model.base_url), hurried)
+    with capture_logs() as logs:
+        reply = await writer.reply_to([user(SECRET)])
+    await writer.close()
+    assert reply.text == SORRY
+    assert reply.metadata["outcome"] == "apology"
+    assert reply.metadata["reason"] == reason
+    [line] = [line for line in logs if line["event"] == "model.no_answer"]
+    assert line["reason"] == reason
+    assert advice in line["advice"]
+    assert line["endpoint"] in model.base_url
+    assert "4711" not in str(logs)
+
+
+async def test_nobody_listens(customer: Customer) -> None:
+    writer = ReplyWriter(settings(f"http://127.0.0.1:{free_port()}/v1"), ASSISTANT)
+    with capture_logs() as logs:
+        reply = await writer.reply_to([user("Hello")])
+    await writer.close()
+    assert (reply.text, reply.metadata["reason"]) == (SORRY, "unreachable")
+    assert "is the model server running?" in logs[0]["advice"]
+
+
+async def test_the_deadline_holds_for_the_whole_turn(model: FakeModel) -> None:
+    """Also with retries, and a second model that hangs too."""
+    model.script = [Hangs()]
+    hurried = Assistant(name="Test", prompt="Hi.", apology=SORRY, deadline_seconds=1)
+    writer = ReplyWriter(settings(model.base_url, fallback=model.base_url), hurried)
+    started = time.monotonic()
+    reply = await writer.reply_to([user("Hello")])
+    await writer.close()
+    assert reply.text == SORRY
+    assert 0.9 < time.monotonic() - started < 1.5
+    assert {request["model"] for request in model.requests} == {"model-1", "model-2"}
+
+
+async def test_a_hiccup_is_not_noticed(customer: Customer, model: FakeModel) -> None:
+    model.script = [Fails(503), Says("Hello!")]
+    assert (await customer.texts("Hello")).text == "Hello!"
+
+
+async def test_the_second_model_answers_when_the_first_cannot(model: FakeModel) -> None:
+    model.script = [Fails(401)]
+    async with FakeModel(script=[Says("Hello from the second.")]) as second:
+        writer = ReplyWriter(settings(model.base_url, fallback=second.base_url), ASSISTANT)
+        reply = await writer.reply_to([user("Hello")])
+        await writer.close()
+    assert reply.text == "Hello from the second."
+    assert reply.metadata["outcome"] == "fallback_model"
+    assert second.requests[0]["messages"] == model.requests[0]["messages"]
+
+
+async def test_the_model_does_not_read_our_regrets(customer: Customer, model: FakeModel) -> None:
+    model.script = [Fails(401)]
+    await customer.texts("Do you repair bikes?")
+    model.answers("Yes.")
+    await customer.texts("Hello?")
+    assert model.last_messages[1:] == [
+        {"role": "user", "content": "Do you repair bikes?\nHello?"},
+    ]
+
+
+async def test_odd_events_are_no_failure_of_the_model(customer: Customer, model: FakeModel) -> None:
+    reply = await customer.writer.reply_to([None, 7, {}, {"event": "user"}, bot("Hi", data=3)])
+    assert (reply.text, reply.metadata["reason"]) == (SORRY, "no_text")
+    assert model.requests == []
+
+
+async def test_a_mistake_of_ours_is_no_silence_either(customer: Customer, model: FakeModel) -> None:
+    class Broken:
+        def __iter__(self) -> Any:
+            raise RuntimeError("we made a mistake")
+
+    with capture_logs() as logs:
+        reply = await customer.writer.reply_to(Broken())
+    assert (reply.text, reply.metadata["reason"]) == (SORRY, "error")
+    assert "we made a mistake" in logs[0]["trace"]
+
+
+async def test_a_model_that_knows_other_parameters_is_asked_again(model: FakeModel) -> None:
+    """The newest models refuse max_tokens and any temperature."""
+    model.script = [
+        Fails(400, "unsupported_parameter", "max_tokens"),
+        Fails(400, "unsupported_value", "temperature"),
+        Says("Hello!"),
+    ]
+    warm = Assistant(name="Test", prompt="Hi.", apology=SORRY, temperature=0.5, max_tokens=50)
+    writer = ReplyWriter(settings(model.base_url), warm)
+    assert (await writer.reply_to([user("Hello")])).text == "Hello!"
+    assert (await writer.reply_to([user("Hello again")])).text == "Hello!"
+    await writer.close()
+    assert len(model.requests) == 4  # it learned that once
+    assert model.requests[-1]["max_completion_tokens"] == 50
+    assert not {"max_tokens", "temperature"} & set(model.requests[-1])
+
+
+# What the model reads
+
+
+def said(*events: Any) -> list[str]:
+    return [f"{m['role'][0]}: {m['content']}" for m in conversation(events)]
+
+
+def test_only_the_session_that_is_open_counts() -> None:
+    assert said(user("old"), bot("older"), {"event": "session_started"}, user("new")) == ["u: new"]
+    assert said(user("old"), {"event": "restart"}, user("new")) == ["u: new"]
+
+
+def test_a_reverted_text_was_never_said() -> None:
+    rewind = {"event": "rewind"}
+    events = [user("a"), bot("b"), user("c"), action("action_default_fallback"), bot("d"), rewind]
+    assert said(*events, user("e")) == ["u: a", "a: b", "u: e"]
+    assert said(rewind, rewind, user("x")) == ["u: x"]
+
+
+def test_a_reverted_action_said_nothing() -> None:
+    assert said(user("a"), action("utter_x"), bot("b"), {"event": "undo"}, user("c")) == ["u: a\nc"]
+
+
+def test_customer_and_assistant_take_turns() -> None:
+    events = [bot("welcome"), user("a"), user("b"), bot("c"), bot("d"), user("e"), bot("late")]
+    assert said(*events) == ["u: a\nb", "a: c\nd", "u: e"]
+
+
+def test_texts_that_are_none_are_skipped() -> None:
+    odd: list[Any] = [user(None), user("  "), bot(None), user(5), bot("x", data=[]), "user", None]
+    assert said(user("a"), *odd, user("b")) == ["u: a", "a: x", "u: b"]
+
+
+def test_buttons_are_read_as_offered() -> None:
+    buttons = [{"title": "Yes", "payload": "/yes"}, {"payload": "/no"}, None, {"title": None}]
+    events = [user("a"), bot("Which?", data={"buttons": buttons}), user("Yes")]
+    assert said(*events) == ["u: a", "a: Which?\nYes", "u: Yes"]
+
+
+def test_what_the_channel_notes_beside_a_text_is_not_read_twice() -> None:
+    assert said(user("a\nb", metadata={"texts": [{"body": "a"}, {"body": "b"}]})) == ["u: a\nb"]
+
+
+def talk(turns: int) -> list[ChatMessage]:
+    events: list[dict[str, Any]] = []
+    for n in range(turns):
+        events += [user(f"question {n:04} " + "x" * 100), bot(f"answer {n:04} " + "y" * 100)]
+    return conversation([*events, user("the last question")])
+
+
+def test_the_oldest_are_dropped_first() -> None:
+    kept = fitted(talk(100), 1000)
+    assert kept == talk(100)[-len(kept) :]
+    assert 8 <= len(kept) < 30
+    assert kept[0]["role"] == "user"
+    assert kept[-1]["content"] == "the last question"
+
+
+def test_a_short_conversation_is_kept_whole() -> None:
+    assert fitted(talk(3), 1000) == talk(3)
+    assert fitted([], 1000) == []
+
+
+def test_what_the_model_reads_begins_the_same_for_many_turns() -> None:
+    """So that the server need not compute it anew."""
+    beginnings = [fitted(talk(turns), 1000)[0]["content"] for turns in range(50, 90)]
+    assert len(set(beginnings)) < 12
+
+
+def test_of_one_huge_text_the_end_is_read() -> None:
+    huge = conversation([user("a"), bot("b"), user("é" * 10_000 + " the end")])
+    [kept] = fitted(huge, 100)
+    assert kept["content"].endswith("é the end")
+    assert len(kept["content"].encode()) <= 300
+
+
+# How the reply is worded
+
+
+def worded(text: str, whole: bool = True, longest: int = 160) -> str:
+    return for_customer(text, whole=whole, longest=longest)
+
+
+@pytest.mark.parametrize(
+    ("spoken", "sent"),
+    [
+        ("  Hello! \r\n\r\n\r\n\r\nBye.  ", "Hello!\n\nBye."),
+        ("He\x00llo\x07 th\u200bere\ufeff\u202e", "Hello there"),
+        ("a\tb", "a b"),
+        ("👩\u200d🔧 at work", "👩\u200d🔧 at work"),
+        ("<think>\nThey want a bike.\n</think>\n\nYes!", "Yes!"),
+        ("\ud800Hi", "Hi"),
+        ("I'm glad. I'm glad. I'm glad. Bye.", "I'm glad."),
+        ("We open at 9.30 a.m. on Mondays", "We open at 9.30 a.m. on Mondays"),
+    ],
+)
+def test_a_reply_is_clean(spoken: str, sent: str) -> None:
+    assert worded(spoken) == sent
+
+
+def test_a_reply_that_was_cut_off_ends_with_its_last_sentence() -> None:
+    assert worded("We do. Bring it to 12 Mi", whole=False) == "We do."
+    assert worded("Bring it to 12 Mi", whole=False) == "Bring it to 12 Mi"
+
+
+def test_a_long_reply_ends_with_a_sentence_that_fits() -> None:
+    assert worded("One. Two two. Three three three.", longest=14) == "One. Two two."
+    assert worded("one two three four", longest=10) == "one two…"
+    assert worded("x" * 100, longest=10) == "xxxxxxxxx…"
+
+
+# The file that a business edits
+
+
+def test_the_assistant_that_comes_with_the_project_is_good() -> None:
+    assistant = Assistant.load()
+    assert assistant.name in DEFAULT_FILE.read_text()
+    assert assistant.deadline_seconds == 20
+
+
+def test_every_mistake_is_named_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "shop.yml"
+    file.write_text("name: Shop\nprompt:\ntemprature: 0.5\ntemperature: hot\nmax_tokens: true\n")
+    with pytest.raises(SettingsError) as refused:
+        Assistant.load(file)
+    assert re.findall(r"shop\.yml(:.*)", str(refused.value)) == [
+        ":2: `prompt` must be a text of 1 to 20000 characters, not empty",
+        ":3: `temprature` is unknown; known are name, prompt, apology, temperature, max_tokens,"
+        " history_tokens, longest_reply, deadline_seconds",
+        ":4: `temperature` must be a number from 0 to 2, not 'hot'",
+        ":5: `max_tokens` must be a whole number from 1 to 8192, not True",
+        ": `apology` is missing",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "mistake"),
+    [
+        (b"", "it must be lines of"),
+        (b"- a list", "it must be lines of"),
+        (b"name: a\nname: b\n", ":2: found duplicate key"),
+        (b"name: 'a\n", ":2: found unexpected end of stream"),
+        (b"name: \xff\n", "is not a UTF-8 text file"),
+        (b"name: \x00\n", "is not YAML"),
+        (b"5: a\n", ":1: `5` is unknown"),
+    ],
+)
+def test_what_is_no_assistant_file_is_said_plainly(
+    tmp_path: Path, content: bytes, mistake: str
+) -> None:
+    file = tmp_path / "shop.yml"
+    file.write_bytes(content)
+    with pytest.raises(SettingsError, match=re.escape(mistake)):
+        Assistant.load(file)
+
+
+def test_no_file_at_all(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"shop\.yml cannot be read: No such file"):
+        Assistant.load(tmp_path / "shop.yml")
+
+
+# The action server as a whole
+
+
+def test_the_action_server_does_not_start_half_alive() -> None:
+    """One message that names every bad setting, no trace, and not exit code 0."""
+    command = [sys.executable, "-m", "rasa_sdk", "--actions", "actions"]
+    environ = {**os.environ, "RASA_PORT": "abc", "LLM_BASE_URL": "nowhere"}
+    ended = subprocess.run(
+        command, env=environ, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert ended.returncode == 1
+    assert "RASA_PORT is 'abc'" in ended.stderr
+    assert "LLM_BASE_URL must be an address" in ended.stderr
+    assert "Traceback" not in ended.stderr
