@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -201,12 +202,14 @@ class Worker:
             raise
         except Exception as error:
             delay = backoff(claim.tries)
-            log.exception(
+            log.error(
                 f"{self.lane.name}.failed",
                 conversation=claim.conversation,
                 tries=claim.tries,
                 again_in_seconds=round(delay, 1),
                 reason=str(error),
+                # Formatted here: structlog would print local variables, and thus texts.
+                trace=traceback.format_exc(),
             )
             await self._give_back(claim, delay)
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -136,7 +137,11 @@ class TurnRunner:
         except Exception as error:
             if turn.committed:
                 # The customer is answered; whatever came after must not answer again.
-                log.exception("turn.failed_after_commit", conversation=turn.conversation)
+                log.error(
+                    "turn.failed_after_commit",
+                    conversation=turn.conversation,
+                    trace=traceback.format_exc(),
+                )
                 return
             if claim.tries < 2 or turn.age_seconds < ANSWER_WITHIN_SECONDS:
                 raise

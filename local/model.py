@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -39,7 +40,8 @@ def main() -> None:
     server = serve(port)
     print(f"model: {MODEL_NAME} answers at {server.listening_address}/v1", flush=True)
     signal.sigwait(stop_signals)
-    del server  # its destructor closes the socket and joins the threads
+    # At once: there is nothing to save, and closing would wait for the answers in the making.
+    os._exit(0)
 
 
 def serve(port: int) -> xllamacpp.Server:

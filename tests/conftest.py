@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from connectors.settings import ROOT
 from connectors.store import Store
 from tests.valkey import Valkey
 
@@ -23,6 +26,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def trained() -> None:
+    """There is a Rasa model, and it is not older than what it was trained from."""
+    subprocess.run([sys.executable, "-m", "local.training"], cwd=ROOT, check=True)
 
 
 @pytest.fixture(scope="session")

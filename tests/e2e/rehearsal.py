@@ -85,20 +85,16 @@ class Process:
 
 
 @dataclass
-class Rehearsal:
-    """A business on one machine: `rasa run`, `rasa run actions`, and what stands around them."""
+class Phone:
+    """Phones of customers, all on one pretend Twilio."""
 
-    valkey: Valkey
-    phone_url: str
-    rasa: Process
-    actions: Process
-    environ: Mapping[str, str] = field(repr=False)
+    url: str
 
     def texts(self, body: str, customer: str = CUSTOMER, media: int = 0) -> int:
         """The customer texts; returns what the business answered Twilio."""
-        picture = {"url": f"{self.phone_url}/static/picture.png", "content_type": "image/png"}
+        picture = {"url": f"{self.url}/static/picture.png", "content_type": "image/png"}
         answer = httpx.post(
-            f"{self.phone_url}/phone/texts",
+            f"{self.url}/phone/texts",
             json={"from": customer, "to": BUSINESS, "body": body, "media": [picture] * media},
             timeout=20,
             trust_env=False,
@@ -107,7 +103,7 @@ class Rehearsal:
 
     def messages(self, customer: str = CUSTOMER) -> list[dict[str, Any]]:
         answer = httpx.get(
-            f"{self.phone_url}/phone/messages", params={"customer": customer}, trust_env=False
+            f"{self.url}/phone/messages", params={"customer": customer}, trust_env=False
         )
         return list(answer.json()["messages"])
 
@@ -120,6 +116,16 @@ class Rehearsal:
 
         found: list[str] = wait_until(enough, ANSWER_SECONDS, f"answer {count}")
         return found
+
+
+@dataclass
+class Rehearsal(Phone):
+    """A business on one machine: `rasa run`, `rasa run actions`, and what stands around them."""
+
+    valkey: Valkey
+    rasa: Process
+    actions: Process
+    environ: Mapping[str, str] = field(repr=False)
 
 
 @contextmanager
@@ -183,4 +189,4 @@ def rehearsal(model_url: str, folder: Path, **settings: str) -> Iterator[Rehears
         for process in (actions, rasa):
             stack.callback(process.end)
             process.start()
-        yield Rehearsal(valkey, phone_url, rasa, actions, environ)
+        yield Rehearsal(phone_url, valkey, rasa, actions, environ)

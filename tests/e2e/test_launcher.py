@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
@@ -15,12 +14,14 @@ from pathlib import Path
 import pytest
 import redis
 
-from connectors.settings import ROOT
-from local import ports, training
+from local import ports
+from tests.e2e.launching import SECONDS_TO_STOP, Launcher
+from tests.e2e.rehearsal import Phone, scripted_model
+from tests.pretend_business import ACCOUNT, BUSINESS, TOKEN, open_twilio, pretend_config
+from tests.valkey import Valkey
 
 pytestmark = pytest.mark.e2e
 
-PORTS = ("RASA_PORT", "ACTIONS_PORT", "PHONE_PORT", "VALKEY_PORT", "MODEL_PORT")
 OUTSIDE_MODEL = {"LLM_BASE_URL": "http://127.0.0.1:9/v1"}
 OUTSIDE = {
     **OUTSIDE_MODEL,
@@ -29,62 +30,6 @@ OUTSIDE = {
     "TWILIO_AUTH_TOKEN": "token",
     "TWILIO_NUMBERS": "+15550100001",
 }
-SECONDS_TO_STOP = 15
-needs_rasa = pytest.mark.skipif(
-    training.newest_model(ROOT) is None, reason="nothing is trained yet: make train"
-)
-
-
-class Launcher:
-    """`python -m local.launcher`, with the ports that it was given."""
-
-    def __init__(self, what: str, state: Path, environ: dict[str, str]) -> None:
-        self.environ = {**{name: str(ports.free_port()) for name in PORTS}, **environ}
-        command = [sys.executable, "-m", "local.launcher", what, "--state", str(state)]
-        self.process = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, **self.environ},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        self.output = ""
-
-    def port(self, name: str) -> int:
-        return int(self.environ[name])
-
-    def until(self, beginning: str) -> str:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            self.output += line
-            if line.startswith(beginning):
-                return line
-        raise AssertionError(f"ended without a line that begins with {beginning}:\n{self.output}")
-
-    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        self.process.send_signal(number)
-        return self.end()
-
-    def end(self) -> int:
-        rest, _ = self.process.communicate(timeout=SECONDS_TO_STOP)
-        self.output += rest
-        return self.process.returncode
-
-    def family(self) -> dict[int, str]:
-        """Every process below the launcher, by its id."""
-        listing = subprocess.run(
-            ["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, text=True, check=True
-        )
-        rows = [line.split(None, 2) for line in listing.stdout.splitlines()]
-        known = {self.process.pid}
-        found: dict[int, str] = {}
-        for pid, parent, name in sorted(rows, key=lambda row: int(row[0])):
-            if int(parent) in known:
-                known.add(int(pid))
-                found[int(pid)] = name
-        return found
 
 
 Launch = Callable[..., Launcher]
@@ -245,7 +190,7 @@ def test_a_shell_that_lacks_something_says_what(launch: Launch) -> None:
     assert "Traceback" not in launcher.output
 
 
-@needs_rasa
+@pytest.mark.usefixtures("trained")
 @pytest.mark.timeout(120)
 def test_the_whole_of_it_is_ready_and_stops_cleanly(launch: Launch) -> None:
     launcher = launch("run", **OUTSIDE_MODEL)
@@ -264,7 +209,7 @@ def test_the_whole_of_it_is_ready_and_stops_cleanly(launch: Launch) -> None:
     assert "Traceback" not in launcher.output
 
 
-@needs_rasa
+@pytest.mark.usefixtures("trained")
 @pytest.mark.timeout(120)
 def test_a_shell_takes_its_texts_from_a_pipe(launch: Launch) -> None:
     launcher = launch("shell", **OUTSIDE_MODEL)
@@ -272,3 +217,32 @@ def test_a_shell_takes_its_texts_from_a_pipe(launch: Launch) -> None:
     assert launcher.process.returncode == 0, rest
     assert "Bot loaded" in rest
     assert ports.is_free(launcher.port("VALKEY_PORT"))
+
+
+@pytest.mark.usefixtures("trained")
+@pytest.mark.timeout(120)
+def test_outside_servers_are_used_and_none_of_ours_is_started(
+    launch: Launch, valkey: Valkey
+) -> None:
+    rasa_port = ports.free_port()
+    public_url = f"http://127.0.0.1:{rasa_port}"
+    with scripted_model() as model, open_twilio(pretend_config(public_url)) as twilio_url:
+        model.answers("From outside.")
+        launcher = launch(
+            "run",
+            RASA_PORT=str(rasa_port),
+            PUBLIC_URL=public_url,
+            REDIS_URL=valkey.url,
+            LLM_BASE_URL=model.base_url,
+            TWILIO_API_BASE_URL=twilio_url,
+            TWILIO_ACCOUNT_SID=ACCOUNT,
+            TWILIO_AUTH_TOKEN=TOKEN,
+            TWILIO_NUMBERS=BUSINESS,
+        )
+        launcher.until("ready")
+        started = " ".join(launcher.family().values())
+        assert not any(part in started for part in ("valkey", "local.model", "pretend_twilio"))
+        phone = Phone(twilio_url)
+        assert phone.texts("hello") == 204
+        assert phone.answers(1) == ["From outside."]
+        assert launcher.stop() == 0, launcher.output

@@ -28,8 +28,9 @@ def model() -> Iterator[FakeModel]:
 
 
 @pytest.fixture(scope="module")
-def business(model: FakeModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
-    subprocess.run([sys.executable, "-m", "local.training"], cwd=ROOT, check=True)
+def business(
+    trained: None, model: FakeModel, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rehearsal]:
     with rehearsal(model.base_url, tmp_path_factory.mktemp("way")) as business:
         yield business
 
