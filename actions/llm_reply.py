@@ -12,10 +12,10 @@ import structlog
 from rasa_sdk import Action, Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
-from actions.assistant import Assistant
 from actions.conversation import conversation, fitted
 from actions.model import Answer, ModelClient, NoAnswer
 from actions.wording import for_customer
+from connectors.assistant import Assistant
 from connectors.settings import Settings
 
 log = structlog.get_logger(__name__)

@@ -18,6 +18,8 @@ from connectors.settings import Model
 
 RETRIES = 1
 LOOPBACK = {"127.0.0.1", "::1", "localhost"}
+# What reading something that is no chat completion ends in.
+_ODD = (ValueError, TypeError, AttributeError, IndexError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,7 @@ class ModelClient:
                 except openai.BadRequestError as error:
                     if not self._learns(error, sent):
                         raise
-        except NoAnswer:
-            raise
-        except Exception as error:
+        except (openai.OpenAIError, asyncio.TimeoutError, *_ODD) as error:
             raise self._explained(error, seconds) from error
 
     async def close(self) -> None:

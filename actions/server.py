@@ -13,7 +13,7 @@ from rasa_sdk.constants import DEFAULT_SERVER_PORT
 from rasa_sdk.plugin import plugin_manager
 from sanic import Sanic
 
-from actions.assistant import Assistant
+from connectors.assistant import Assistant
 from connectors.errors import SettingsError
 from connectors.settings import LOOPBACK, Settings
 

@@ -82,7 +82,7 @@ class Lane:
 
     async def renew(self, claim: Claim) -> None:
         """Begin the lease anew. Raises LeaseLost."""
-        _held(
+        held(
             await self.store.step(
                 "renew",
                 [self.due, self.leases],
@@ -92,7 +92,7 @@ class Lane:
 
     async def release(self, claim: Claim, delay: float, *, counts: bool = True) -> None:
         """Give the claim back, due again after `delay` seconds. Raises LeaseLost."""
-        _held(
+        held(
             await self.store.step(
                 "release",
                 [self.due, self.leases, self.tries],
@@ -111,7 +111,8 @@ class Lane:
         return int(self.lease_seconds * 1000)
 
 
-def _held(answer: int) -> None:
+def held(answer: int) -> None:
+    """Raises LeaseLost if a step answered that somebody else has the conversation."""
     if not answer:
         raise LeaseLost("another worker has this conversation by now")
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 
 from connectors import keys
-from connectors.errors import LeaseLost
-from connectors.ids import sortable_id
-from connectors.lanes import Claim, Lane
+from connectors.lanes import Claim, Lane, held
+from connectors.part import Part
 from connectors.store import Store
 from connectors.wire import StatusReport
 
@@ -31,34 +29,6 @@ ON_ITS_WAY = RANKS["sent"]
 WAIT_FOR_REPORT_MS = 10_000
 
 
-@dataclass(frozen=True)
-class Part:
-    """One message to send. `asked_ms` is set while it is unknown whether Twilio has it."""
-
-    id: str
-    business: str
-    customer: str
-    body: str
-    created_ms: int
-    asked_ms: int = 0
-
-    @classmethod
-    def new(cls, conversation: str, business: str, customer: str, body: str) -> Part:
-        part_id = f"{conversation}.{sortable_id()}"
-        return cls(part_id, business, customer, body, int(time.time() * 1000))
-
-    @classmethod
-    def read(cls, item: str) -> Part:
-        return cls(**json.loads(item))
-
-    def write(self) -> str:
-        return json.dumps(asdict(self))
-
-    @property
-    def age_seconds(self) -> float:
-        return time.time() - self.created_ms / 1000
-
-
 class Outbox:
     """What the sender does to the parts. Every step raises LeaseLost and StoreUnavailable."""
 
@@ -68,17 +38,13 @@ class Outbox:
 
     async def mark_asked(self, claim: Claim, part: Part) -> Part:
         """Note that Twilio is about to be asked to send the part."""
-        return await self._write(claim, replace(part, asked_ms=int(time.time() * 1000)))
+        return await self.write(claim, replace(part, asked_ms=int(time.time() * 1000)))
 
-    async def mark_not_asked(self, claim: Claim, part: Part) -> Part:
-        """Note that Twilio certainly does not have the part."""
-        return await self._write(claim, replace(part, asked_ms=0))
-
-    async def _write(self, claim: Claim, part: Part) -> Part:
+    async def write(self, claim: Claim, part: Part) -> Part:
+        """Keep the first part as it is given here."""
         names = [self.lane.items(claim.conversation), self.lane.leases]
         arguments = [claim.conversation, claim.fence, part.write()]
-        if not await self.store.step("mark", names, arguments):
-            raise LeaseLost("another sender has this conversation by now")
+        held(await self.store.step("mark", names, arguments))
         return part
 
     async def sent(self, claim: Claim, part: Part, sid: str, status: str) -> None:
@@ -114,8 +80,7 @@ class Outbox:
                 lane.wake,
             ],
         )
-        if not answer:
-            raise LeaseLost("another sender has this conversation by now")
+        held(answer)
 
     async def sid_from_report(self, part: Part) -> str | None:
         """The SID under which a delivery report named the part, if one came."""

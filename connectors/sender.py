@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
-
 import structlog
 
 from connectors.errors import SendRefused, SendUnavailable, SendUnknown
 from connectors.ids import mask
 from connectors.lanes import Claim, backoff
-from connectors.outbox import Outbox, Part
+from connectors.outbox import Outbox
+from connectors.part import Part
 from connectors.segments import count
 from connectors.twilio_api import Accepted, TwilioApi
 
@@ -17,6 +16,7 @@ log = structlog.get_logger(__name__)
 
 # An answer that comes later than this would surprise more than it helps.
 TOO_OLD_SECONDS = 600.0
+TOO_OLD = "the reply is older than ten minutes"
 # How long Twilio may take to list a message that it has taken.
 LISTED_WITHIN_SECONDS = 5.0
 
@@ -40,18 +40,19 @@ class Sender:
         if part.asked_ms:
             await self._resolve(claim, part)
         elif part.age_seconds > TOO_OLD_SECONDS:
-            await self._drop(claim, part, "the reply is older than ten minutes")
+            await self._drop(claim, part, TOO_OLD)
         else:
             await self._send(claim, part)
 
     async def _send(self, claim: Claim, part: Part) -> None:
-        part = await self.outbox.mark_asked(claim, part)
+        asked = await self.outbox.mark_asked(claim, part)
         try:
-            accepted = await self.twilio.send(part)
+            accepted = await self.twilio.send(asked)
         except SendRefused as error:
             await self._drop(claim, part, str(error), code=error.code)
         except SendUnavailable as error:
-            await self.outbox.mark_not_asked(claim, part)
+            # As it was: whether Twilio has it from an earlier request may still be unknown.
+            await self.outbox.write(claim, part)
             await self._later(claim, part, str(error), error.retry_after)
         except SendUnknown as error:
             await self._later(claim, part, str(error), self.listed_within_seconds)
@@ -68,10 +69,10 @@ class Sender:
         if accepted:
             log.info("sms.found_at_twilio", part=part.id, sid=accepted.sid)
             await self._sent(claim, part, accepted)
-        elif time.time() - part.asked_ms / 1000 < self.listed_within_seconds:
+        elif part.asked_for_seconds < self.listed_within_seconds:
             await self.outbox.lane.release(claim, self.listed_within_seconds / 2)
         elif part.age_seconds > TOO_OLD_SECONDS:
-            await self._drop(claim, part, "the reply is older than ten minutes")
+            await self._drop(claim, part, TOO_OLD)
         else:
             await self._send(claim, part)
 

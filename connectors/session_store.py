@@ -12,15 +12,15 @@ from typing import Any
 
 import structlog
 from rasa.core.tracker_store import TrackerStore
+from rasa.shared.core.domain import Domain, SessionConfig
 from rasa.shared.core.events import ActionExecuted, BotUttered, Event, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
-from connectors import keys
-from connectors.errors import LeaseLost, NothingToSay
+from connectors import keys, rasa_patches
+from connectors.errors import NothingToSay
 from connectors.ids import sortable_id
 from connectors.inbox import SETTLE_AT_MOST_MS
-from connectors.lanes import Lane
-from connectors.rasa_patches import follow_actions_port
+from connectors.lanes import Lane, held
 from connectors.settings import Settings
 from connectors.store import Store, unavailable_is_named
 from connectors.turn import Turn, current_turn
@@ -41,16 +41,28 @@ class SessionStore(TrackerStore):
         self, domain: Any = None, event_broker: Any = None, host: None = None, **options: Any
     ) -> None:
         super().__init__(domain, event_broker)
+        self.domain = self._domain
         if host or options:
             log.warning("session_store.options_ignored", use="REDIS_URL in the environment or .env")
         settings = Settings.load()
         # Every Rasa process makes a tracker store, `rasa shell` too.
-        follow_actions_port(settings.actions_port)
+        rasa_patches.apply(settings.actions_port)
         self.ttl_seconds = settings.session_ttl_seconds
         self.settle_ms = settings.reply_settle_ms
         self.store = Store.connect(settings.redis_url)
         self.inbox = Lane(self.store, "inbox", batch=1)
         self.outbox = Lane(self.store, "outbox", batch=1)
+
+    @property
+    def domain(self) -> Domain:
+        return self._domain
+
+    @domain.setter
+    def domain(self, domain: Domain | None) -> None:
+        """Rasa's own expiry is switched off: it counts from the customer's last text, ours from
+        the last message either way, and between the two a session would be half forgotten."""
+        self._domain = domain or Domain.empty()
+        self._domain.session_config = SessionConfig(0, carry_over_slots=False)
 
     async def retrieve(self, sender_id: str) -> DialogueStateTracker | None:
         """The tracker of the live session, or None. Reading does not renew the session."""
@@ -92,8 +104,10 @@ class SessionStore(TrackerStore):
         customer without an answer; then nothing was written.
         """
         turn = _turn_of(tracker.sender_id)
+        if turn and turn.failed_actions:
+            raise NothingToSay(f"{', '.join(turn.failed_actions)} failed; see the log above")
         if turn and not turn.reply.texts and not tracker.is_paused():
-            raise NothingToSay("the turn ended without a reply; see the action server's log")
+            raise NothingToSay("the turn ended without a reply")
         events = list(tracker.events)
         # A tracker that we did not hand out replaces what is stored.
         stored = getattr(tracker, _STORED, None)
@@ -161,8 +175,7 @@ class SessionStore(TrackerStore):
                 *parts,
             ],
         )
-        if not answer:
-            raise LeaseLost("another worker has this conversation by now")
+        held(answer)
         if turn:
             turn.committed = True
 

@@ -33,12 +33,17 @@ class Twilio:
     """The account that we receive from and send through."""
 
     account_sid: str
-    auth_tokens: tuple[str, ...] = field(repr=False)
+    given_tokens: tuple[str, ...] = field(repr=False)
     api_key: tuple[str, str] | None = field(repr=False)
     api_base_url: str | None
     numbers: tuple[str, ...]
     public_url: str
     pretend: bool
+
+    @property
+    def auth_tokens(self) -> tuple[str, ...]:
+        """What webhooks may be signed with. The pretend Twilio's is made when first asked for."""
+        return (pretend_token(),) if self.pretend else self.given_tokens
 
     @property
     def credentials(self) -> tuple[str, str]:
@@ -180,7 +185,7 @@ class _Reader:
         public_url = self.url(
             "PUBLIC_URL", f"http://{LOOPBACK}:{ports['RASA_PORT']}", ("http", "https")
         )
-        if "@" in urlsplit(public_url).netloc or urlsplit(public_url).query:
+        if "@" in public_url or "?" in public_url:
             self.bad("PUBLIC_URL must have no user, password or query: Twilio signs without", "")
         if pretend:
             return self.pretend_twilio(ports, public_url)
@@ -192,7 +197,7 @@ class _Reader:
             self.bad("TWILIO_AUTH_TOKEN is missing: webhooks cannot be checked without it", tokens)
         return Twilio(
             account_sid=sid,
-            auth_tokens=tokens or ("",),
+            given_tokens=tokens,
             api_key=self.api_key(),
             api_base_url=self.url("TWILIO_API_BASE_URL", "", ("http", "https"))
             if self.text("TWILIO_API_BASE_URL")
@@ -208,7 +213,7 @@ class _Reader:
                 self.bad(f"{name} is set, but TWILIO_ACCOUNT_SID is missing", "")
         return Twilio(
             account_sid=PRETEND_ACCOUNT_SID,
-            auth_tokens=(pretend_token(),),
+            given_tokens=(),
             api_key=None,
             api_base_url=f"http://{LOOPBACK}:{ports['PHONE_PORT']}",
             numbers=self.numbers(default=(PRETEND_NUMBER,)),

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import redis.asyncio as aioredis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from connectors import keys
 from connectors.errors import StoreUnavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     Client = aioredis.Redis[str]
 
 # Twilio waits 15 s, a customer less: better to say "not now" within a second.
 CONNECT_SECONDS = 0.4
 ANSWER_SECONDS = 0.8
+PING_SECONDS = 5.0
 
 _SCRIPTS = {path.stem: path.read_text() for path in (Path(__file__).parent / "lua").glob("*.lua")}
 
@@ -77,23 +76,28 @@ class Store:
 
     async def listen(self, channel: str) -> AsyncIterator[None]:
         """Yield once when subscribed, then at every message. Ends with StoreUnavailable."""
-        # An idle subscription is silent for hours: no timeout on its socket, a ping instead.
+        # An idle subscription is silent for hours: no timeout on its socket, pings instead.
         pool = aioredis.ConnectionPool(
             connection_class=self.client.connection_pool.connection_class,
             **{
                 **self.client.connection_pool.connection_kwargs,
                 "socket_timeout": None,
-                "health_check_interval": 10,
             },
         )
         try:
             with unavailable_is_named():
                 async with aioredis.Redis(connection_pool=pool).pubsub() as subscription:
                     await subscription.subscribe(channel)
-                    yield
-                    async for message in subscription.listen():
-                        if message["type"] == "message":
+                    pinged = False
+                    while True:
+                        message = await subscription.get_message(timeout=PING_SECONDS)
+                        if message is None and pinged:
+                            raise StoreUnavailable("Redis does not answer a ping")
+                        if message is None:
+                            await subscription.ping()
+                        elif message["type"] in ("subscribe", "message"):
                             yield
+                        pinged = message is None
         finally:
             await pool.disconnect()
 
@@ -104,5 +108,6 @@ def unavailable_is_named() -> Iterator[None]:
     try:
         yield
     except (RedisError, OSError, asyncio.TimeoutError) as error:
+        did = "refuses" if isinstance(error, ResponseError) else "does not answer"
         reason = str(error) or type(error).__name__
-        raise StoreUnavailable(f"Redis does not answer ({reason})") from error
+        raise StoreUnavailable(f"Redis {did} ({reason})") from error

@@ -17,7 +17,7 @@ from rasa.core.channels.channel import UserMessage
 from connectors.errors import LeaseLost, NothingToSay, StoreUnavailable
 from connectors.inbox import WaitingText
 from connectors.lanes import Claim
-from connectors.outbox import Part
+from connectors.part import Part
 from connectors.reply import SmsReply
 from connectors.segments import split
 
@@ -43,6 +43,8 @@ class Turn:
     texts: tuple[WaitingText, ...]
     reply: SmsReply = field(default_factory=SmsReply)
     committed: bool = False
+    # Actions that Rasa ran and that failed: it goes on as if they had said nothing.
+    failed_actions: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, claim: Claim) -> Turn:
@@ -146,6 +148,7 @@ class TurnRunner:
             if claim.tries < 2 or turn.age_seconds < ANSWER_WITHIN_SECONDS:
                 raise
             await self._give_up(turn, str(error) or type(error).__name__)
+            return
         log.info(
             "turn.done",
             conversation=turn.conversation,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
+import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,18 +21,21 @@ from twilio.rest import Client
 from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
 
 from connectors.errors import SendRefused, SendUnavailable, SendUnknown
-from connectors.outbox import Part
+from connectors.part import Part
 from connectors.settings import Twilio
+from connectors.wire import STATUS_PATH
 
 CALLS_AT_ONCE = 16
 # Not to be sent twice is worth waiting for, but a thread must not hang for ever.
 TIMEOUT_SECONDS = 10.0
 # A reply that Twilio could not hand over in this time is of no use any more.
 VALIDITY_SECONDS = 600
-STATUS_PATH = "/webhooks/twilio_sms/status"
 
+# A request that left much later than it was noted would be nobody's: somebody else may have looked
+# meanwhile, and sent the part. Shorter than a lease.
+ASKED_AT_MOST_SECONDS = 3.0
 # Nothing is wrong with the message; somebody has to mend the account or wait.
-_HOLD = frozenset({20003, 20005, 20006, 21611, 30001, 30002, 30037, 60728, 63038})
+_HOLD = frozenset({20003, 20005, 20006, 20404, 21611, 60728, 63038})
 _HOLD_SECONDS = 60.0
 _CLOCK_SKEW_SECONDS = 300
 _LOOK_BACK = 100
@@ -75,6 +80,8 @@ class TwilioApi:
         return Accepted(str(message.sid), str(message.status))
 
     def _create(self, part: Part) -> Any:
+        if part.asked_for_seconds > ASKED_AT_MOST_SECONDS:
+            raise SendUnavailable("this process stood still between the note and the request")
         return self._client.messages.create(
             to=part.customer,
             from_=part.business,
@@ -140,7 +147,9 @@ class _HttpClient(TwilioHttpClient):
         if response.status_code == 429:
             # twilio's exception drops the headers.
             raise SendUnavailable(
-                "Twilio: too many requests (429)", retry_after=_retry_after(response.headers)
+                f"Twilio answered 429, error {_code(response.text)}",
+                retry_after=_retry_after(response.headers)
+                or (_HOLD_SECONDS if _code(response.text) in _HOLD else None),
             )
         return response
 
@@ -150,10 +159,17 @@ def _retry_after(headers: Any) -> float | None:
     return float(given) if given.isascii() and given.isdigit() else None
 
 
+def _code(text: str) -> int:
+    try:
+        return int(json.loads(text)["code"])
+    except (ValueError, KeyError, TypeError):
+        return 0
+
+
 def _refused(error: TwilioRestException) -> NoReturn:
     # The message may repeat a phone number; the code says the same, and is documented.
     said = f"Twilio answered {error.status}, error {error.code}"
-    if error.code in _HOLD or error.status in (401, 403):
+    if error.code in _HOLD or error.status in (401, 403, 404) or error.status < 400:
         raise SendUnavailable(said, retry_after=_HOLD_SECONDS) from None
     if error.status >= 500:
         raise SendUnknown(said) from None
@@ -173,4 +189,7 @@ def _never_left(error: Exception) -> bool:
         return True
     cause = error.args[0] if error.args else None
     reason = cause.reason if isinstance(cause, MaxRetryError) else cause
-    return isinstance(reason, (NewConnectionError, SSLError))
+    if isinstance(reason, SSLError):
+        # A certificate is refused before anything is said; later troubles of TLS prove nothing.
+        return bool(reason.args) and isinstance(reason.args[0], ssl.SSLCertVerificationError)
+    return isinstance(reason, NewConnectionError)

@@ -21,7 +21,7 @@ from sanic import Blueprint, Sanic
 from sanic.request import Request
 from sanic.response import HTTPResponse, empty, json
 
-from actions.assistant import Assistant
+from connectors.assistant import Assistant
 from connectors.errors import SettingsError, StoreUnavailable, Unreadable
 from connectors.ids import mask
 from connectors.inbox import Inbox
@@ -251,8 +251,8 @@ def _unavailable(error: StoreUnavailable) -> HTTPResponse:
 
 def _unfit(agent: Agent | None) -> str | None:
     """Why this agent must not answer customers, or None."""
-    if agent is None or not (agent.is_ready() or agent.model_server):
-        return "There is no trained model in models/. Run `rasa train` first."
+    if agent is None or not agent.is_ready():
+        return "There is no trained model. Run `rasa train` first."
     store = agent.tracker_store
     inner = store._tracker_store if isinstance(store, FailSafeTrackerStore) else store
     if not isinstance(inner, SessionStore):

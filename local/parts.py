@@ -10,10 +10,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from connectors.settings import LOOPBACK, ROOT, Settings
+from connectors.wire import HEALTH_PATH, WEBHOOK_PATH
 from local import valkey
 
-HEALTH = "/webhooks/twilio_sms/"
-WEBHOOK = "/webhooks/twilio_sms/webhook"
 # Secrets by the part that needs them. An empty value hides the one in .env, too.
 TWILIO_SECRETS = (
     "TWILIO_ACCOUNT_SID",
@@ -91,8 +90,8 @@ def addresses(settings: Settings, parts: Sequence[Part]) -> dict[str, str]:
     if "phone" in names:
         found["phone page"] = f"http://{LOOPBACK}:{settings.phone_port}/"
     if "rasa" in names:
-        found["webhook"] = settings.twilio.public_url + WEBHOOK
-        found["health"] = rasa + HEALTH
+        found["webhook"] = settings.twilio.public_url + WEBHOOK_PATH
+        found["health"] = rasa + HEALTH_PATH
     if "actions" in names:
         found["actions"] = f"http://{LOOPBACK}:{settings.actions_port}/health"
     found["model"] = _without_password(settings.model.base_url)
@@ -146,7 +145,7 @@ def _rasa(settings: Settings, below: Sequence[Part]) -> Part:
     first = [part.address for part in below if part.name != "model"]
     run = ["local.quietly", "rasa", "run", "-i", LOOPBACK, "-p", str(settings.rasa_port)]
     command = ["local.ready", *first, "--", sys.executable, "-m", *run]
-    address = f"http://{LOOPBACK}:{settings.rasa_port}{HEALTH}"
+    address = f"http://{LOOPBACK}:{settings.rasa_port}{HEALTH_PATH}"
     return replace(_python("rasa", command, (), address, layer=2), patience=8.0)
 
 

@@ -1,7 +1,7 @@
 """Ready: asks a server whether it answers, and waits until it does.
 
 `python -m local.ready HOST:PORT ... -- COMMAND` runs a command once these Redis servers answer, or
-web servers where it is http://...: Rasa looks for them at its start, and only once.
+web servers where it is http://...: Rasa then starts without complaints.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 def answers(address: str) -> bool:
-    return _web_answers(address) if address.startswith("http://") else _redis_answers(address)
+    return _web_answers(address) if "://" in address else _redis_answers(address)
 
 
 def _web_answers(address: str) -> bool:

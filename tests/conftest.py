@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -13,6 +12,7 @@ import pytest
 
 from connectors.settings import ROOT
 from connectors.store import Store
+from local.ports import free_port
 from tests.valkey import Valkey
 
 
@@ -20,12 +20,6 @@ from tests.valkey import Valkey
 def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
     """The plain loop: importing Sanic sets uvloop's, which hangs when a test's loop is closed."""
     return asyncio.DefaultEventLoopPolicy()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

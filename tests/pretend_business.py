@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from local.ports import free_port
 from local.pretend_twilio import PretendConfig, create_app
 from local.pretend_twilio.server import PhoneServer
 
@@ -27,12 +28,6 @@ API_KEY = ("SK" + "1" * 32, "the-key-secret")
 BUSINESS, SECOND_BUSINESS = "+15550100001", "+15550100002"
 CUSTOMER = "+15550109999"
 WAIT_S = 10
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

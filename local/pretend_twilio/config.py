@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from connectors.settings import Twilio
-
-WEBHOOK_PATH = "/webhooks/twilio_sms/webhook"
+from connectors.wire import WEBHOOK_PATH
 
 
 def now() -> datetime:

@@ -14,6 +14,7 @@ from selenium.webdriver.support.ui import Select
 from twilio.rest import Client
 
 from connectors.segments import count
+from local.ports import free_port
 from tests.browser.chromium import chromium, prefer_dark, prefer_nothing, show_at
 from tests.browser.page import Page
 from tests.pretend_business import (
@@ -25,7 +26,6 @@ from tests.pretend_business import (
     WAIT_S,
     Business,
     Post,
-    free_port,
     open_business,
     open_twilio,
     pretend_config,

@@ -18,15 +18,15 @@ from typing import Any
 import httpx
 
 from connectors.settings import ROOT
+from connectors.wire import HEALTH_PATH
 from local.parts import child_environ
-from tests.conftest import free_port
+from local.ports import free_port
 from tests.fakes.model import FakeModel
 from tests.pretend_business import ACCOUNT, BUSINESS, CUSTOMER, TOKEN, open_twilio, pretend_config
 from tests.valkey import Valkey
 
 START_SECONDS = 60.0
 ANSWER_SECONDS = 30.0
-HEALTH = "/webhooks/twilio_sms/"
 
 
 def wait_until(is_so: Callable[[], Any], seconds: float, what: str) -> Any:
@@ -183,7 +183,7 @@ def rehearsal(model_url: str, folder: Path, **settings: str) -> Iterator[Rehears
         rasa = Process(
             ["rasa", "run", "-i", "127.0.0.1", "-p", str(rasa_port)],
             environ,
-            f"http://127.0.0.1:{rasa_port}{HEALTH}",
+            f"http://127.0.0.1:{rasa_port}{HEALTH_PATH}",
             folder / "rasa.log",
         )
         for process in (actions, rasa):

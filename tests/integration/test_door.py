@@ -14,18 +14,18 @@ from sanic import Sanic
 from structlog.testing import capture_logs
 from twilio.request_validator import RequestValidator
 
-from actions.assistant import Assistant
 from connectors import keys
+from connectors.assistant import Assistant
 from connectors.settings import Settings
 from connectors.store import Store
 from connectors.twilio_sms import Desk, routes
-from tests.conftest import free_port
+from connectors.wire import HEALTH_PATH, STATUS_PATH, WEBHOOK_PATH
+from local.ports import free_port
 from tests.valkey import Valkey
 
 pytestmark = pytest.mark.integration
 
 PUBLIC = "https://sms.example.com"
-WEBHOOK, STATUS, HEALTH = (f"/webhooks/twilio_sms/{path}" for path in ("webhook", "status", ""))
 TEXT = {
     "MessageSid": "SM" + "1" * 32,
     "AccountSid": "AC" + "a" * 32,
@@ -48,7 +48,7 @@ class Door:
     async def post(
         self,
         form: dict[str, str] | bytes,
-        path: str = WEBHOOK,
+        path: str = WEBHOOK_PATH,
         signature: str | None = None,
         token: str = "token",
     ) -> httpx.Response:
@@ -132,7 +132,7 @@ async def test_the_older_token_counts_while_tokens_are_rotated(door: Door) -> No
 async def test_a_stranger_is_refused_and_leaves_nothing(door: Door, signature: str) -> None:
     with capture_logs() as logs:
         answer = await door.http.post(
-            WEBHOOK,
+            WEBHOOK_PATH,
             content=urlencode(TEXT),
             headers=[(b"X-Twilio-Signature", signature.encode())] if signature else [],
         )
@@ -143,11 +143,11 @@ async def test_a_stranger_is_refused_and_leaves_nothing(door: Door, signature: s
 
 
 async def test_a_signature_for_another_address_does_not_count(door: Door) -> None:
-    signature = RequestValidator("token").compute_signature(PUBLIC + STATUS, TEXT)
+    signature = RequestValidator("token").compute_signature(PUBLIC + STATUS_PATH, TEXT)
     assert (await door.post(TEXT, signature=signature)).status_code == 403
     # Whatever Host the request names, only PUBLIC_URL counts.
     answer = await door.http.post(
-        WEBHOOK, content=urlencode(TEXT), headers={"Host": "evil.example"}
+        WEBHOOK_PATH, content=urlencode(TEXT), headers={"Host": "evil.example"}
     )
     assert answer.status_code == 403
 
@@ -177,7 +177,7 @@ async def test_a_number_that_is_not_ours_is_a_400(door: Door) -> None:
         b"{}",
     ],
 )
-@pytest.mark.parametrize("path", [WEBHOOK, STATUS])
+@pytest.mark.parametrize("path", [WEBHOOK_PATH, STATUS_PATH])
 async def test_rubbish_is_refused_cleanly(door: Door, raw: bytes, path: str) -> None:
     assert (await door.post(raw, path)).status_code in (400, 403)
     assert await door.kept() == []
@@ -195,7 +195,7 @@ async def test_more_than_64_kib_is_a_413(door: Door, chunked: bool) -> None:
             yield b"x" * 1024
 
     content = in_chunks() if chunked else b"x" * (64 * 1024 + 1)
-    assert (await door.http.post(WEBHOOK, content=content)).status_code == 413
+    assert (await door.http.post(WEBHOOK_PATH, content=content)).status_code == 413
     assert (await door.post(TEXT)).status_code == 204
 
 
@@ -206,7 +206,7 @@ async def test_64_kib_are_not_too_much(door: Door) -> None:
 
 
 async def test_a_delivery_report_is_noted_and_never_moves_back(door: Door) -> None:
-    sid, path = "SM" + "2" * 32, STATUS + "?part=c.01ARYZ6S41"
+    sid, path = "SM" + "2" * 32, STATUS_PATH + "?part=c.01ARYZ6S41"
     for status in ("sent", "delivered", "sending", "delivered", "queued"):
         report = {"MessageSid": sid, "MessageStatus": status, "AccountSid": TEXT["AccountSid"]}
         assert (await door.post(report, path)).status_code == 204
@@ -216,18 +216,20 @@ async def test_a_delivery_report_is_noted_and_never_moves_back(door: Door) -> No
 
 async def test_a_report_for_another_part_is_not_signed(door: Door) -> None:
     report = {"MessageSid": "SM" + "2" * 32, "MessageStatus": "sent"}
-    signature = RequestValidator("token").compute_signature(PUBLIC + STATUS + "?part=a", report)
-    answer = await door.post(report, STATUS + "?part=b", signature=signature)
+    signature = RequestValidator("token").compute_signature(
+        PUBLIC + STATUS_PATH + "?part=a", report
+    )
+    answer = await door.post(report, STATUS_PATH + "?part=b", signature=signature)
     assert answer.status_code == 403
 
 
 async def test_health_says_ok(door: Door) -> None:
-    answer = await door.http.get(HEALTH)
+    answer = await door.http.get(HEALTH_PATH)
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")
 
 
 async def test_only_posts_are_webhooks(door: Door) -> None:
-    assert (await door.http.get(WEBHOOK)).status_code == 405
+    assert (await door.http.get(WEBHOOK_PATH)).status_code == 405
 
 
 async def test_without_redis_nothing_is_acknowledged_and_nothing_hangs(valkey: Valkey) -> None:
@@ -238,11 +240,11 @@ async def test_without_redis_nothing_is_acknowledged_and_nothing_hangs(valkey: V
             for _ in range(3):
                 began = time.monotonic()
                 assert (await door.post({**TEXT, "MessageSid": "SM" + "3" * 32})).status_code == 503
-                assert (await door.http.get(HEALTH)).status_code == 503
+                assert (await door.http.get(HEALTH_PATH)).status_code == 503
                 assert time.monotonic() - began < 2 * LIMIT_SECONDS
             mend()
             assert (await door.post(TEXT)).status_code == 204
-            assert (await door.http.get(HEALTH)).status_code == 200
+            assert (await door.http.get(HEALTH_PATH)).status_code == 200
         [inbox] = [key for key in await door.kept() if key.startswith("sms:inbox:of:")]
         bodies = await door.store.client.lrange(inbox, 0, -1)
         assert len([b for b in bodies if "SM" + "1" * 32 in b]) == 1

@@ -15,10 +15,10 @@ from typing import Any
 import httpx
 import pytest
 
-from actions.assistant import Assistant
 from actions.llm_reply import ReplyWriter
+from connectors.assistant import Assistant
 from connectors.settings import ROOT, Settings
-from tests.conftest import free_port
+from local.ports import free_port
 
 pytestmark = pytest.mark.integration
 

@@ -25,6 +25,7 @@ from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from connectors.settings import ROOT
+from local.ports import free_port
 from local.pretend_twilio.guard import is_loopback
 from local.pretend_twilio.optouts import HELPED, STARTED, STOPPED
 from local.pretend_twilio.webhooks import signature
@@ -39,7 +40,6 @@ from tests.pretend_business import (
     WAIT_S,
     Business,
     Post,
-    free_port,
     open_business,
     open_twilio,
     pretend_config,

@@ -16,16 +16,18 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from connectors import keys
+from connectors.errors import SendUnavailable
 from connectors.lanes import Worker
-from connectors.outbox import Outbox, Part
+from connectors.outbox import Outbox
+from connectors.part import Part
 from connectors.sender import Sender
 from connectors.settings import Twilio
 from connectors.store import Store
 from connectors.twilio_api import TwilioApi
 from connectors.wire import StatusReport
+from local.ports import free_port
 from local.pretend_twilio import PretendConfig, create_app
 from local.pretend_twilio.server import PhoneServer
-from tests.conftest import free_port
 from tests.pretend_business import ACCOUNT, BUSINESS, CUSTOMER, TOKEN, pretend_config, serving
 
 pytestmark = pytest.mark.integration
@@ -85,7 +87,7 @@ class Post:
         self.twilio = twilio
         self.outbox = Outbox(store)
         self.api = TwilioApi(
-            Twilio(ACCOUNT, (TOKEN,), None, url, (BUSINESS,), "http://127.0.0.1:9", pretend=True),
+            Twilio(ACCOUNT, (TOKEN,), None, url, (BUSINESS,), "http://127.0.0.1:9", pretend=False),
             timeout=0.5,
         )
         sender = Sender(self.outbox, self.api, LISTED_WITHIN)
@@ -177,6 +179,28 @@ async def test_retry_after_is_honoured(post: Post) -> None:
     assert loop.time() - began >= 1.0
 
 
+async def test_a_later_429_does_not_make_an_earlier_doubt_forgotten(post: Post) -> None:
+    """Twilio took it, answered 500, did not list it in time, and then had no time for us."""
+    doubtful = replace(part("Yes, we do."), asked_ms=part("").created_ms - 5_000)
+    post.twilio.script.append("429")
+    await post.leave(doubtful)
+    async with async_timeout.timeout(5):
+        while not post.twilio.asked:
+            await asyncio.sleep(0.01)
+    await post.outbox.report(StatusReport("SM" + "9" * 32, "sent", "", doubtful.id))
+    await post.all_settled()
+    assert post.twilio.asked == 1
+    assert post.received() == []
+
+
+async def test_a_request_that_leaves_too_late_is_not_made(post: Post) -> None:
+    """The process stood still after its note: somebody else may have sent the part meanwhile."""
+    stale = replace(part("Yes, we do."), asked_ms=part("").created_ms - 4_000)
+    with pytest.raises(SendUnavailable):
+        await post.api.send(stale)
+    assert post.twilio.asked == 0
+
+
 async def test_refused_credentials_lose_nothing(post: Post) -> None:
     post.twilio.script.append("401")
     with capture_logs() as logs:
@@ -226,6 +250,7 @@ async def test_a_crash_before_the_request_left_sends_it(post: Post) -> None:
 
 async def test_a_crash_after_twilio_took_it_does_not_send_it_again(post: Post) -> None:
     marked = part("Yes, we do.")
+    marked = replace(marked, asked_ms=marked.created_ms)
     await post.api.send(marked)
     await post.leave(replace(marked, asked_ms=marked.created_ms))
     await post.all_settled()
@@ -259,8 +284,12 @@ async def test_the_next_part_waits_until_the_one_before_is_on_its_way(post: Post
     one, two, three = part("one"), part("two"), part("three")
     await post.leave(one, two, three)
     await said(post, one, "sending")
+    await asyncio.sleep(0.3)  # nothing must happen, and for that there is no event
     assert post.received() == ["one"]
     await said(post, one, "sent")
+    await said(post, two, "sending")
+    await asyncio.sleep(0.3)
+    assert post.received() == ["one", "two"]
     await said(post, two, "delivered")
     await post.all_settled()
     assert post.received() == ["one", "two", "three"]

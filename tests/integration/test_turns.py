@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
 import async_timeout
 import pytest
 from rasa.core.channels.channel import UserMessage
+from rasa.core.tracker_store import FailSafeTrackerStore
 from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import ActionExecuted, BotUttered, ConversationPaused, UserUttered
 
@@ -224,6 +226,23 @@ async def test_a_turn_that_fails_is_tried_again(office: Office) -> None:
     assert len(await office.events("user")) == 1
 
 
+async def test_half_an_answer_is_none(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ "One moment" and then a failed action: Rasa would leave it at that."""
+    monkeypatch.setattr("connectors.turn.ANSWER_WITHIN_SECONDS", 0.0)
+
+    async def an_action_fails(_: str) -> None:
+        turn = current_turn.get()
+        assert turn is not None
+        turn.failed_actions.append("action_look_up")
+
+    office.assistant.before_saving = an_action_fails
+    office.worker.start()
+    await office.inbox.accept(text(1, "hello"))
+    assert await office.answers(1) == [SORRY]
+    [apology] = await office.events("bot")
+    assert "action_look_up failed" in apology["metadata"]["reason"]  # type: ignore[index]
+
+
 async def test_a_turn_that_says_nothing_gets_a_plain_sentence_in_the_end(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -372,10 +391,48 @@ async def test_what_a_stopping_worker_holds_is_taken_over_at_once(
     first.worker.start()
     await first.inbox.accept(text(1, "hello"))
     await thinking.wait()
+    began = time.monotonic()
     await first.worker.stop()
     second.worker.start()
     assert await second.answers(1) == ["You said: hello"]
+    assert time.monotonic() - began < 3  # the lease would have lasted ten
     await second.worker.stop()
+
+
+async def test_a_turn_longer_than_the_lease_stays_with_its_worker(
+    store: Store, sessions: SessionStore
+) -> None:
+    offices = [office_of(store, sessions), office_of(store, sessions)]
+    for each in offices:
+        each.inbox.lane.lease_seconds = 0.3
+        each.assistant.before_saving = lambda _: asyncio.sleep(1)
+        each.worker.start()
+    await offices[0].inbox.accept(text(1, "hello"))
+    assert await offices[0].answers(1) == ["You said: hello"]
+    assert [said for each in offices for said in each.assistant.heard] == ["hello"]
+    for each in offices:
+        await each.worker.stop()
+
+
+async def test_a_worker_that_lost_its_lease_stops_what_it_does(office: Office) -> None:
+    office.inbox.lane.lease_seconds = 0.3
+    stopped, thinking, never = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def think(_: str) -> None:
+        thinking.set()
+        try:
+            await never.wait()
+        finally:
+            stopped.set()
+
+    office.assistant.before_saving = think
+    office.worker.start()
+    await office.inbox.accept(text(1, "hello"))
+    await thinking.wait()
+    await office.store.client.hset(office.inbox.lane.leases, await office.conversation(), "1000")
+    async with async_timeout.timeout(5):
+        await stopped.wait()
+    assert await office.answers(0) == []
 
 
 async def test_an_idle_worker_wakes_without_waiting_for_a_tick(office: Office) -> None:
@@ -389,3 +446,14 @@ async def test_an_idle_worker_wakes_without_waiting_for_a_tick(office: Office) -
         await office.answers(number + 1)
         waits.append(loop.time() - began)
     assert sorted(waits)[2] < 0.25  # the net below the wake-ups is a second wide
+
+
+async def test_rasas_own_clock_ends_no_session(sessions: SessionStore) -> None:
+    """It counts from the customer's last text; ours counts from the last message either way."""
+    domain = Domain.from_yaml(
+        'version: "3.1"\nsession_config: {session_expiration_time: 1440,'
+        " carry_over_slots_to_new_session: true}\n"
+    )
+    FailSafeTrackerStore(sessions).domain = domain  # as Rasa hands it over
+    assert not domain.session_config.are_sessions_enabled()
+    assert not domain.session_config.carry_over_slots

@@ -16,13 +16,13 @@ from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 from structlog.testing import capture_logs
 
-from actions.assistant import DEFAULT_FILE, Assistant
 from actions.conversation import ChatMessage, conversation, fitted
 from actions.llm_reply import ActionLlmReply, Reply, ReplyWriter
 from actions.wording import for_customer
+from connectors.assistant import DEFAULT_FILE, Assistant
 from connectors.errors import SettingsError
 from connectors.settings import ROOT, Settings
-from tests.conftest import free_port
+from local.ports import free_port
 from tests.fakes.model import NAME, Fails, FakeModel, Hangs, Says, Sends, Step
 
 SORRY = "Sorry, not now."

@@ -82,6 +82,11 @@ def test_half_a_pretend_account_is_refused() -> None:
         Settings.load({"TWILIO_AUTH_TOKEN": "made-up-token"})
 
 
+def test_a_public_url_that_is_no_address_is_named() -> None:
+    with pytest.raises(SettingsError, match="PUBLIC_URL must be an address"):
+        Settings.load({"PUBLIC_URL": "https://[::1"})
+
+
 def test_secrets_do_not_show() -> None:
     secret = {"REDIS_URL": "redis://:pass-word@h/0", "LLM_API_KEY": "k-1"}
     shown = repr(Settings.load({**REAL, **secret}))
