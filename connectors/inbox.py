@@ -37,6 +37,10 @@ class Inbox:
         self.session_ttl_seconds = session_ttl_seconds
         self.lane = Lane(store, "inbox", TEXTS_PER_TURN)
 
+    async def note(self, text: InboundText) -> bool:
+        """Remember a text that will not be answered; False if it was accepted or noted before."""
+        return await self.store.put_once(keys.seen(text.sid), "", keys.SEEN_SECONDS)
+
     async def accept(self, text: InboundText) -> bool:
         """Keep a text, in one atomic step; False if its MessageSid was accepted before.
 

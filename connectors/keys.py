@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 ID_KEY = "sms:id-key"  # made up once; what conversation ids are keyed with
+RECONCILED_FIRST = "sms:reconciled:first"  # when we first looked for texts that we missed,
+RECONCILED_LAST = "sms:reconciled:last"  # and last, in seconds
 FENCE = "sms:fence"  # counts claims: a later holder has the higher number
 
 # How long things are remembered, in seconds.

@@ -62,6 +62,15 @@ class Store:
         with unavailable_is_named():
             return await self.client.get(name)
 
+    async def put(self, name: str, value: str) -> None:
+        with unavailable_is_named():
+            await self.client.set(name, value)
+
+    async def put_once(self, name: str, value: str, seconds: int) -> bool:
+        """False if the name is taken."""
+        with unavailable_is_named():
+            return bool(await self.client.set(name, value, nx=True, ex=seconds))
+
     async def field(self, name: str, field: str) -> str | None:
         with unavailable_is_named():
             return await self.client.hget(name, field)

@@ -23,7 +23,7 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
 from connectors.errors import SendRefused, SendUnavailable, SendUnknown
 from connectors.part import Part
 from connectors.settings import Twilio
-from connectors.wire import STATUS_PATH
+from connectors.wire import STATUS_PATH, InboundText
 
 CALLS_AT_ONCE = 16
 # Not to be sent twice is worth waiting for, but a thread must not hang for ever.
@@ -52,6 +52,14 @@ class Accepted:
 
     sid: str
     status: str
+
+
+@dataclass(frozen=True)
+class ReceivedText:
+    """A text as Twilio lists it, and when it got it, in seconds since 1970."""
+
+    text: InboundText
+    sent_seconds: float
 
 
 class TwilioApi:
@@ -108,6 +116,21 @@ class TwilioApi:
             Accepted(str(m.sid), str(m.status))
             for m in found
             if m.body == part.body and m.date_created and m.date_created >= earliest
+        ]
+
+    async def received(self, number: str, since: float) -> list[ReceivedText]:
+        """Texts to one of our numbers since a time in seconds, oldest first. Raises as `send`."""
+        after = datetime.fromtimestamp(since, timezone.utc)
+        found = await self._call(
+            lambda: self._client.messages.list(to=number, date_sent_after=after, page_size=1000)
+        )
+        return [
+            ReceivedText(
+                InboundText(str(m.sid), str(m.from_), number, m.body or "", int(m.num_media or 0)),
+                m.date_sent.timestamp(),
+            )
+            for m in reversed(found)
+            if m.direction == "inbound"
         ]
 
     async def check_account(self) -> str:

@@ -27,6 +27,7 @@ from connectors.ids import mask
 from connectors.inbox import Inbox
 from connectors.lanes import Worker
 from connectors.outbox import Outbox
+from connectors.reconcile import Reconciler
 from connectors.sender import Sender
 from connectors.session_store import SessionStore
 from connectors.settings import Settings
@@ -112,6 +113,7 @@ class Desk:
         self.settings = settings
         self.assistant = assistant
         self.workers: list[Worker] = []
+        self.reconciling: asyncio.Task[None] | None = None
 
     async def open(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         """Make the clients, in the loop that will use them. Nothing is connected yet."""
@@ -154,10 +156,14 @@ class Desk:
         ]
         for worker in self.workers:
             worker.start()
+        reconciler = Reconciler(self.inbox, self.twilio, self.settings.twilio.numbers)
+        self.reconciling = asyncio.create_task(reconciler.run(), name="reconciler")
         log.info("sms.ready", numbers=[mask(n) for n in self.settings.twilio.numbers])
 
     async def stop(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         """Give back what is in hand; the next process to look finds it."""
+        if self.reconciling:
+            self.reconciling.cancel()
         await asyncio.gather(*(worker.stop() for worker in self.workers))
         self.twilio.close()
         await self.store.close()

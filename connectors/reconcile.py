@@ -1,0 +1,69 @@
+"""Texts that Twilio has and we never got: while we were down, its webhook failed for good."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import structlog
+
+from connectors import keys
+from connectors.errors import SendRefused, SendUnavailable, SendUnknown, StoreUnavailable
+from connectors.ids import mask
+from connectors.inbox import Inbox
+from connectors.twilio_api import ReceivedText, TwilioApi
+
+log = structlog.get_logger(__name__)
+
+EVERY_SECONDS = 300.0
+# A webhook may be under way while we look, and Twilio's clock is not ours.
+OVERLAP_SECONDS = 600.0
+# Who texted longer ago does not wait for an answer any more; it is logged, and that is all.
+ANSWER_SECONDS = 3600.0
+
+
+class Reconciler:
+    """Asks Twilio for the inbound messages since the last look, and accepts those never seen."""
+
+    def __init__(self, inbox: Inbox, twilio: TwilioApi, numbers: tuple[str, ...]) -> None:
+        self.inbox = inbox
+        self.twilio = twilio
+        self.numbers = numbers
+
+    async def run(self) -> None:
+        """Look now and every five minutes, until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except (StoreUnavailable, SendRefused, SendUnavailable, SendUnknown) as error:
+                log.warning("reconcile.failed", reason=str(error), again_in_seconds=EVERY_SECONDS)
+            await asyncio.sleep(EVERY_SECONDS)
+
+    async def look(self) -> int:
+        """The number of texts that were accepted late. Raises what Redis and Twilio raise.
+
+        The first look ever finds nothing: what came before we were here is not ours to answer.
+        """
+        began, store = time.time(), self.inbox.store
+        first = float(await store.get(keys.RECONCILED_FIRST) or began)
+        last = float(await store.get(keys.RECONCILED_LAST) or began)
+        found = 0
+        for number in self.numbers:
+            for received in await self.twilio.received(number, max(first, last - OVERLAP_SECONDS)):
+                found += await self._take(received)
+        await store.put(keys.RECONCILED_FIRST, str(first))
+        await store.put(keys.RECONCILED_LAST, str(began))
+        return found
+
+    async def _take(self, received: ReceivedText) -> bool:
+        text, age = received.text, time.time() - received.sent_seconds
+        late = age > ANSWER_SECONDS
+        news = await (self.inbox.note(text) if late else self.inbox.accept(text))
+        if news:
+            log.warning(
+                "sms.missed" if late else "sms.recovered",
+                sid=text.sid,
+                customer=mask(text.customer),
+                age_seconds=round(age),
+            )
+        return news and not late
