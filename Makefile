@@ -10,7 +10,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 export CUDA_VISIBLE_DEVICES = -1
 export SQLALCHEMY_SILENCE_UBER_WARNING = 1
 
-.PHONY: help run shell services train test test-fast test-rasa check doctor lock clean
+.PHONY: help run shell services train test test-fast test-rasa check doctor dead-letters lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -55,6 +55,10 @@ check: ## lint, format and types
 doctor: ## check the Twilio set-up
 	@$(BOOTSTRAP) auto
 	@$(PYTHON) -m local.doctor
+
+dead-letters: ## what could not be answered; RETRY=all or RETRY=2 tries again
+	@$(BOOTSTRAP) auto
+	@$(PYTHON) -m local.dead_letters $(RETRY)
 
 lock: ## choose the versions of all dependencies anew, write requirements/
 	@python3 -m local.lock

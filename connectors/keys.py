@@ -5,10 +5,12 @@ from __future__ import annotations
 ID_KEY = "sms:id-key"  # made up once; what conversation ids are keyed with
 RECONCILED_FIRST = "sms:reconciled:first"  # when we first looked for texts that we missed,
 RECONCILED_LAST = "sms:reconciled:last"  # and last, in seconds
+DEAD_LETTERS = "sms:dead-letters"  # list: texts that got a plain sentence, oldest first
 FENCE = "sms:fence"  # counts claims: a later holder has the higher number
 
 # How long things are remembered, in seconds.
 SEEN_SECONDS = 72 * 3600  # a MessageSid; Twilio's own retries end after seconds, replays do not
+MOST_DEAD_LETTERS = 1_000  # the oldest go first
 MESSAGE_SECONDS = 72 * 3600  # a sent message; carriers report for up to two days
 
 

@@ -17,6 +17,7 @@ from rasa.shared.core.events import ActionExecuted, BotUttered, Event, UserUtter
 from rasa.shared.core.trackers import DialogueStateTracker
 
 from connectors import keys, rasa_patches
+from connectors.dead_letters import DeadLetter
 from connectors.errors import NothingToSay
 from connectors.ids import sortable_id
 from connectors.inbox import SETTLE_AT_MOST_MS
@@ -135,7 +136,8 @@ class SessionStore(TrackerStore):
             BotUttered(sentence, metadata={"outcome": "apology", "reason": reason}),
             ActionExecuted("action_listen"),
         ]
-        await self._write(turn.conversation, events, turn)
+        letter = DeadLetter.new(turn.conversation, reason, turn.claim.items)
+        await self._write(turn.conversation, events, turn, letter=letter)
 
     async def _write(
         self,
@@ -144,6 +146,7 @@ class SessionStore(TrackerStore):
         turn: Turn | None,
         *,
         replace: bool = False,
+        letter: DeadLetter | None = None,
     ) -> None:
         lines = [json.dumps(event.as_dict()) for event in events]
         parts = [part.write() for part in turn.parts()] if turn else []
@@ -158,6 +161,7 @@ class SessionStore(TrackerStore):
                 self.inbox.tries,
                 self.outbox.items(conversation),
                 self.outbox.due,
+                keys.DEAD_LETTERS,
             ],
             [
                 conversation,
@@ -170,6 +174,8 @@ class SessionStore(TrackerStore):
                 SETTLE_AT_MOST_MS,
                 self.inbox.wake,
                 self.outbox.wake,
+                letter.write() if letter else "",
+                keys.MOST_DEAD_LETTERS,
                 len(lines),
                 *lines,
                 *parts,

@@ -2,10 +2,11 @@
 -- texts taken out of the inbox: all of it or, for a holder that lost its lease, nothing.
 -- KEYS  session, its events,
 --       inbox of the customer, inbox lane, its leases, its tries,
---       outbox of the customer, outbox lane
+--       outbox of the customer, outbox lane, dead letters
 -- ARGV  conversation, fence ('' outside a turn), session for s, id for a new session,
 --       '1' to replace the events, texts answered, settle ms, settle at most ms,
---       inbox wake channel, outbox wake channel, number of events, events..., parts...
+--       inbox wake channel, outbox wake channel, dead letter (JSON or ''), most dead letters,
+--       number of events, events..., parts...
 -- Returns 1, or 0 when somebody else holds the conversation by now.
 local conversation, fence = ARGV[1], ARGV[2]
 if fence ~= '' and redis.call('HGET', KEYS[5], conversation) ~= fence then return 0 end
@@ -17,8 +18,8 @@ if redis.call('HSETNX', KEYS[1], 'id', ARGV[4]) == 1 then
   redis.call('HSET', KEYS[1], 'opened_ms', now)
 end
 if ARGV[5] == '1' then redis.call('DEL', KEYS[2]) end
-local parts_from = 12 + ARGV[11]
-for i = 12, parts_from - 1 do redis.call('RPUSH', KEYS[2], ARGV[i]) end
+local parts_from = 14 + ARGV[13]
+for i = 14, parts_from - 1 do redis.call('RPUSH', KEYS[2], ARGV[i]) end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
 if fence == '' then return 1 end
@@ -29,6 +30,11 @@ if #ARGV >= parts_from and not redis.call('ZSCORE', KEYS[8], conversation) then
   local awaited_until = tonumber(redis.call('HGET', KEYS[1], 'awaited_until') or 0)
   redis.call('ZADD', KEYS[8], math.max(now, awaited_until), conversation)
   redis.call('PUBLISH', ARGV[10], '')
+end
+
+if ARGV[11] ~= '' then
+  redis.call('RPUSH', KEYS[9], ARGV[11])
+  redis.call('LTRIM', KEYS[9], -ARGV[12], -1)
 end
 
 redis.call('LTRIM', KEYS[3], ARGV[6], -1)

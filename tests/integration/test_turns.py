@@ -16,6 +16,7 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import ActionExecuted, BotUttered, ConversationPaused, UserUttered
 
 from connectors import keys
+from connectors.dead_letters import DeadLetters
 from connectors.errors import LeaseLost, NothingToSay
 from connectors.ids import conversation_id
 from connectors.inbox import Inbox
@@ -224,6 +225,27 @@ async def test_a_turn_that_fails_is_tried_again(office: Office) -> None:
     assert await office.answers(1) == ["You said: hello"]
     assert office.assistant.heard == ["hello", "hello"]
     assert len(await office.events("user")) == 1
+
+
+async def test_a_dead_letter_can_be_tried_again_while_the_session_lives(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.turn.ANSWER_WITHIN_SECONDS", 0.0)
+    office.assistant.silent = True
+    office.worker.start()
+    for number, body in enumerate(["one", "two"], 1):
+        await office.inbox.accept(text(number, body))
+        await office.answers(number)
+    dead = DeadLetters(office.store)
+    letters = await dead.all()
+    assert ["without a reply" in letter.reason for letter in letters] == [True, True]
+    office.assistant.silent = False
+    assert await dead.retry(letters[0])
+    assert await office.answers(3) == [SORRY, SORRY, "You said: one"]
+    assert await dead.all() == letters[1:]
+    await office.store.client.delete(keys.session(await office.conversation()))
+    assert not await dead.retry(letters[1])
+    assert await dead.all() == letters[1:]
 
 
 async def test_half_an_answer_is_none(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,62 @@
+"""Dead letters: texts that Rasa could not answer, whose customers got the plain sentence."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+
+from connectors import keys
+from connectors.lanes import Lane
+from connectors.store import Store, unavailable_is_named
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """`items` are the texts as the inbox kept them; `at` is in seconds since 1970."""
+
+    conversation: str
+    reason: str
+    at: float
+    items: tuple[str, ...]
+
+    @classmethod
+    def new(cls, conversation: str, reason: str, items: tuple[str, ...]) -> DeadLetter:
+        return cls(conversation, reason, time.time(), items)
+
+    @classmethod
+    def read(cls, line: str) -> DeadLetter:
+        given = json.loads(line)
+        return cls(**{**given, "items": tuple(given["items"])})
+
+    def write(self) -> str:
+        return json.dumps(self.__dict__)
+
+
+class DeadLetters:
+    """What is kept of them. Every step raises StoreUnavailable."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.inbox = Lane(store, "inbox", batch=1)
+
+    async def all(self) -> list[DeadLetter]:
+        """Oldest first, the last thousand."""
+        with unavailable_is_named():
+            lines = await self.store.client.lrange(keys.DEAD_LETTERS, 0, -1)
+        return [DeadLetter.read(line) for line in lines]
+
+    async def retry(self, letter: DeadLetter) -> bool:
+        """Put the texts back into the inbox. False if it is too late: their session is over."""
+        answer = await self.store.step(
+            "revive",
+            [
+                keys.DEAD_LETTERS,
+                keys.session(letter.conversation),
+                self.inbox.items(letter.conversation),
+                self.inbox.due,
+                self.inbox.leases,
+            ],
+            [letter.write(), letter.conversation, self.inbox.wake, *reversed(letter.items)],
+        )
+        return int(answer) >= 0
