@@ -13,7 +13,7 @@ export SQLALCHEMY_SILENCE_UBER_WARNING = 1
 .PHONY: help run shell services train test test-fast test-rasa check doctor dead-letters lock clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: ## install and train what is missing, run everything until Ctrl-C
 	@$(BOOTSTRAP) auto

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from actions.model import ModelClient, NoAnswer
+from connectors.dead_letters import DeadLetters
 from connectors.errors import SettingsError, SmsError, StoreUnavailable
 from connectors.ids import mask
 from connectors.settings import LOOPBACK, Model, Settings
@@ -53,6 +54,18 @@ async def redis(settings: Settings) -> list[Finding]:
             "Redis eviction", policy == "noeviction", policy if policy == "noeviction" else evicts
         ),
     ]
+
+
+async def dead_letters(settings: Settings) -> list[Finding]:
+    store = Store.connect(settings.redis_url)
+    try:
+        count = len(await DeadLetters(store).all())
+    except StoreUnavailable:
+        return []  # said already
+    finally:
+        await store.close()
+    seen = f"{count} texts got only the plain sentence: `make dead-letters`" if count else "none"
+    return [Finding("Dead letters", not count, seen)]
 
 
 async def model(about: str, endpoint: Model) -> list[Finding]:
@@ -115,6 +128,7 @@ async def twilio(settings: Settings) -> list[Finding]:
 
 CHECKS: tuple[Callable[[Settings], Awaitable[list[Finding]]], ...] = (
     redis,
+    dead_letters,
     models,
     action_server,
     webhook,
