@@ -52,7 +52,7 @@ check: ## lint, format and types
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 
-doctor: ## check the Twilio set-up
+doctor: ## what an answer needs: is it all in reach? Twilio, too
 	@$(BOOTSTRAP) auto
 	@$(PYTHON) -m local.doctor
 

@@ -259,5 +259,10 @@ def pretend_token(folder: Path = VAR) -> str:
         return kept.read_text().strip()
 
 
+def is_loopback(url: str) -> bool:
+    """Does the address stand for this machine alone?"""
+    return urlsplit(url).hostname in (LOOPBACK, "localhost", "::1")
+
+
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -30,7 +30,7 @@ from connectors.outbox import Outbox
 from connectors.reconcile import Reconciler
 from connectors.sender import Sender
 from connectors.session_store import SessionStore
-from connectors.settings import Settings
+from connectors.settings import Settings, is_loopback
 from connectors.store import Store
 from connectors.turn import CHANNEL, Turn, TurnRunner
 from connectors.twilio_api import CALLS_AT_ONCE, TwilioApi
@@ -156,9 +156,26 @@ class Desk:
         ]
         for worker in self.workers:
             worker.start()
+        self._warn_of_addresses(app.state.port)
         reconciler = Reconciler(self.inbox, self.twilio, self.settings.twilio.numbers)
         self.reconciling = asyncio.create_task(reconciler.run(), name="reconciler")
         log.info("sms.ready", numbers=[mask(n) for n in self.settings.twilio.numbers])
+
+    def _warn_of_addresses(self, port: int) -> None:
+        if port != self.settings.rasa_port:
+            log.warning(
+                "start.another_port",
+                listening=port,
+                RASA_PORT=self.settings.rasa_port,
+                do=f"give `rasa run` -p {self.settings.rasa_port}, which PUBLIC_URL follows",
+            )
+        twilio = self.settings.twilio
+        if is_loopback(twilio.public_url) and not is_loopback(twilio.api_base_url or "https://x"):
+            log.warning(
+                "start.public_url_is_not_public",
+                public_url=twilio.public_url,
+                do="set PUBLIC_URL to what Twilio was told, or every webhook gets 403",
+            )
 
     async def stop(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         """Give back what is in hand; the next process to look finds it."""

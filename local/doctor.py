@@ -12,7 +12,7 @@ from actions.model import ModelClient, NoAnswer
 from connectors.dead_letters import DeadLetters
 from connectors.errors import SettingsError, SmsError, StoreUnavailable
 from connectors.ids import mask
-from connectors.settings import LOOPBACK, Model, Settings
+from connectors.settings import LOOPBACK, Model, Settings, is_loopback
 from connectors.store import Store, unavailable_is_named
 from connectors.twilio_api import TwilioApi
 from connectors.wire import HEALTH_PATH
@@ -95,6 +95,10 @@ async def action_server(settings: Settings) -> list[Finding]:
 
 async def webhook(settings: Settings) -> list[Finding]:
     """PUBLIC_URL leads to this channel, as Twilio would find it."""
+    twilio = settings.twilio
+    if is_loopback(twilio.public_url) and not is_loopback(twilio.api_base_url or "https://x"):
+        seen = f"{twilio.public_url} is this machine alone; set it to what Twilio was told"
+        return [Finding("PUBLIC_URL", False, seen)]
     return [await reached("PUBLIC_URL", settings.twilio.public_url + HEALTH_PATH)]
 
 
@@ -110,7 +114,9 @@ async def twilio(settings: Settings) -> list[Finding]:
         status = await api.check_account()
         owned = await api.owned_numbers()
     except SmsError as error:
-        return [Finding(about, False, f"{error}; check TWILIO_ACCOUNT_SID and its token or key")]
+        check = "check TWILIO_ACCOUNT_SID and its token or key"
+        mend = "start it: `make services`" if settings.twilio.pretend else check
+        return [Finding(about, False, f"{error}; {mend}")]
     finally:
         api.close()
     return [

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from connectors.assistant import Assistant
 from connectors.errors import SettingsError
 from connectors.settings import LOOPBACK, ROOT, VAR, Settings
 from local import parts, ports, training
@@ -25,7 +26,6 @@ WHAT: Mapping[str, Callable[[Settings, Path], list[Part]]] = {
     "services": parts.services,
     "behind-shell": parts.behind_shell,
 }
-NEXT = "now, in two other terminals:  .venv/bin/rasa run actions  and  .venv/bin/rasa run"
 SECONDS_TO_STOP = 15
 LAST_LINES = 12
 
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.chdir(ROOT)  # Rasa looks for its files in the current folder
     try:
         settings = Settings.load()
+        Assistant.load()  # a mistake in it is better named before anything starts
         if given.what == "shell":
             return shell(settings, given.state)
         return launch(given.what, settings, given.state)
@@ -71,7 +72,10 @@ def launch(what: str, settings: Settings, state: Path) -> int:
 def greeting(what: str, settings: Settings, running: Sequence[Part]) -> str:
     found = parts.addresses(settings, running).items()
     line = "ready  " + "  ".join(f"{name} {address}" for name, address in found)
-    return f"{line}\n{NEXT}" if what == "services" else line
+    if what != "services":
+        return line
+    rasa = f".venv/bin/rasa run -i {LOOPBACK} -p {settings.rasa_port}"
+    return f"{line}\nnow, in two other terminals:  .venv/bin/rasa run actions  and  {rasa}"
 
 
 @contextmanager
@@ -94,7 +98,7 @@ def shell(settings: Settings, state: Path) -> int:
     with services_behind(state / "log" / "shell.log", state):
         port = settings.rasa_port if ports.is_free(settings.rasa_port) else ports.free_port()
         listen = ["-i", LOOPBACK, "-p", str(port)]  # rasa shell listens on all addresses otherwise
-        command = [sys.executable, "-m", "local.quietly", "rasa", "shell", *listen]
+        command = [sys.executable, "-m", "local.quietly", "local.shell", *listen]
         environ = parts.child_environ(os.environ, parts.TWILIO_SECRETS)
         terminal = subprocess.Popen(command, env=environ)  # noqa: S603
         # Ctrl-C is for rasa shell, which gets it from the terminal as we do.

@@ -12,7 +12,12 @@ from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+_BROWSERS = (
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+)
 _QUIET = (
     "--headless=new",
     "--no-sandbox",  # tests may run as root, in a container

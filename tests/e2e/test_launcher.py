@@ -211,9 +211,10 @@ def test_the_whole_of_it_is_ready_and_stops_cleanly(launch: Launch) -> None:
 
 @pytest.mark.usefixtures("trained")
 @pytest.mark.timeout(120)
-def test_a_shell_takes_its_texts_from_a_pipe(launch: Launch) -> None:
+@pytest.mark.parametrize("typed", ["hello\n/stop\n", "hello\n"])
+def test_a_shell_takes_its_texts_from_a_pipe_and_ends_with_it(launch: Launch, typed: str) -> None:
     launcher = launch("shell", **OUTSIDE_MODEL)
-    rest, _ = launcher.process.communicate("hello\n/stop\n", timeout=100)
+    rest, _ = launcher.process.communicate(typed, timeout=100)
     assert launcher.process.returncode == 0, rest
     assert "Bot loaded" in rest
     assert ports.is_free(launcher.port("VALKEY_PORT"))
