@@ -15,6 +15,7 @@ from sanic import Sanic
 
 from connectors.assistant import Assistant
 from connectors.errors import SettingsError
+from connectors.sanic_guard import refuse_bad_lengths
 from connectors.settings import LOOPBACK, Settings
 
 # Rasa's client reuses a connection for 15 s; a server that closes it sooner loses an answer.
@@ -43,6 +44,7 @@ class OurServer:
         # One line for every call of a model says less than ours, which follows it.
         for library in ("httpx", "httpx2", "openai"):
             logging.getLogger(library).setLevel(logging.WARNING)
+        refuse_bad_lengths(app)
         follow_actions_port(settings.actions_port)
 
 

@@ -46,7 +46,15 @@ class Inbox:
 
         Raises StoreUnavailable: then the sender must be told to come again.
         """
-        conversation = conversation_id(await self.store.id_key(), text.business, text.customer)
+        while True:
+            id_key = await self.store.id_key()
+            answer = await self._accept(text, id_key)
+            if answer >= 0:
+                return bool(answer)
+            self.store.forget_id_key()
+
+    async def _accept(self, text: InboundText, id_key: str) -> int:
+        conversation = conversation_id(id_key, text.business, text.customer)
         answer = await self.store.step(
             "accept",
             [
@@ -56,6 +64,7 @@ class Inbox:
                 self.lane.leases,
                 keys.session(conversation),
                 keys.events(conversation),
+                keys.ID_KEY,
             ],
             [
                 conversation,
@@ -68,6 +77,7 @@ class Inbox:
                 text.business,
                 text.customer,
                 self.lane.wake,
+                id_key,
             ],
         )
-        return bool(answer)
+        return int(answer)

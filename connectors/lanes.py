@@ -44,9 +44,9 @@ class Claim:
     items: tuple[str, ...]
 
 
-def backoff(tries: int) -> float:
+def backoff(tries: int, longest: float = _BACKOFF_SECONDS[-1]) -> float:
     """Seconds to wait after the given number of failures, with jitter against stampedes."""
-    base = _BACKOFF_SECONDS[min(max(tries, 1), len(_BACKOFF_SECONDS)) - 1]
+    base = min(_BACKOFF_SECONDS[min(max(tries, 1), len(_BACKOFF_SECONDS)) - 1], longest)
     return base * random.uniform(0.75, 1.25)  # noqa: S311 (no secret depends on it)
 
 
@@ -121,14 +121,19 @@ class Worker:
     """Takes claims from a lane and handles up to `concurrency` of them side by side.
 
     `handle` ends a claim itself (by a commit, say) or raises; what it raises is logged and the
-    claim is tried again later.
+    claim is tried again after `longest_wait` seconds at most.
     """
 
     def __init__(
-        self, lane: Lane, handle: Callable[[Claim], Awaitable[None]], concurrency: int
+        self,
+        lane: Lane,
+        handle: Callable[[Claim], Awaitable[None]],
+        concurrency: int,
+        longest_wait: float = _BACKOFF_SECONDS[-1],
     ) -> None:
         self.lane = lane
         self.handle = handle
+        self.longest_wait = longest_wait
         self._slots = asyncio.Semaphore(concurrency)
         self._woken = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
@@ -202,7 +207,7 @@ class Worker:
             await self._give_back(claim, 0, counts=False)
             raise
         except Exception as error:
-            delay = backoff(claim.tries)
+            delay = backoff(claim.tries, self.longest_wait)
             log.error(
                 f"{self.lane.name}.failed",
                 conversation=claim.conversation,

@@ -25,6 +25,11 @@ RANKS = {
     "read": 5,
 }
 ON_ITS_WAY = RANKS["sent"]
+# A request may leave so long after its note, and then take so long, also when the process that
+# made it is told to stop meanwhile.
+ASKED_AT_MOST_SECONDS = 3.0
+REQUEST_SECONDS = 10.0
+REQUEST_MS = int((ASKED_AT_MOST_SECONDS + REQUEST_SECONDS) * 1000)
 # Carriers that never report must not hold up the next part for ever.
 WAIT_FOR_REPORT_MS = 10_000
 
@@ -38,7 +43,12 @@ class Outbox:
 
     async def mark_asked(self, claim: Claim, part: Part) -> Part:
         """Note that Twilio is about to be asked to send the part."""
-        return await self.write(claim, replace(part, asked_ms=int(time.time() * 1000)))
+        now = int(time.time() * 1000)
+        return await self.write(claim, replace(part, asked_ms=now, over_ms=now + REQUEST_MS))
+
+    async def mark_over(self, claim: Claim, part: Part) -> Part:
+        """Note that the request is over, and that nobody knows whether Twilio has the part."""
+        return await self.write(claim, replace(part, over_ms=int(time.time() * 1000)))
 
     async def write(self, claim: Claim, part: Part) -> Part:
         """Keep the first part as it is given here."""

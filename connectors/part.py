@@ -13,7 +13,8 @@ from connectors.ids import sortable_id
 class Part:
     """`id` begins with the conversation's; times are milliseconds since 1970.
 
-    `asked_ms` is when Twilio was asked to send it, while it is unknown whether Twilio has it.
+    `asked_ms` is when Twilio was asked to send it, while it is unknown whether Twilio has it;
+    `over_ms` is when that request is certainly over.
     """
 
     id: str
@@ -22,6 +23,7 @@ class Part:
     body: str
     created_ms: int
     asked_ms: int = 0
+    over_ms: int = 0
 
     @classmethod
     def new(cls, conversation: str, business: str, customer: str, body: str) -> Part:
@@ -43,3 +45,8 @@ class Part:
     def asked_for_seconds(self) -> float:
         """How long ago Twilio was asked."""
         return time.time() - self.asked_ms / 1000
+
+    @property
+    def over_for_seconds(self) -> float:
+        """How long ago the request was over; negative while it may still be under way."""
+        return time.time() - self.over_ms / 1000

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import structlog
 from rasa.core.actions.action import ActionExecutionRejection, RemoteAction
+from rasa.shared.exceptions import RasaException
+from sanic import Sanic
 
+from connectors.settings import LOOPBACK
 from connectors.turn import current_turn
 
 DEFAULT_ACTIONS_PORT = 5055
 
+log = structlog.get_logger(__name__)
+
 _original_run = RemoteAction.run
+_original_listen = Sanic.run
 
 
 def apply(actions_port: int) -> None:
@@ -30,13 +38,39 @@ def apply(actions_port: int) -> None:
             return await _original_run(self, *arguments, **named)
         except ActionExecutionRejection:
             raise  # no failure: an action says that another one shall answer
-        except BaseException:
+        except Exception as error:
             turn = current_turn.get()
             if turn is not None:
                 turn.failed_actions.append(self.name())
-            raise
+            # Without the cause: the SDK's error answer repeats the whole conversation, and Rasa
+            # would print it.
+            said = str(error) if isinstance(error, RasaException) else type(error).__name__
+            raise RasaException(f"{self.name()}: {said}") from None
 
     RemoteAction.run = run
+
+
+def listen(port: int, arguments: Sequence[str]) -> None:
+    """Let `rasa run` listen on 127.0.0.1 at RASA_PORT, unless its command line says otherwise.
+
+    Rasa's own default is every interface, and it reads no environment for either.
+    """
+
+    def run(app: Sanic, host: str, given: int, **named: Any) -> None:
+        host = host if is_told(arguments, "-i", "--interface") else LOOPBACK
+        given = given if is_told(arguments, "-p", "--port") else port
+        log.info("rasa.listening", address=f"{host}:{given}")
+        _original_listen(app, host, given, **named)
+
+    Sanic.run = run  # type: ignore[method-assign, assignment]
+
+
+def is_told(arguments: Sequence[str], short: str, long: str) -> bool:
+    """Whether a command line has an option, in any of argparse's ways to write it."""
+    return any(
+        (word.startswith(short) and not word.startswith("--")) or word.split("=")[0] == long
+        for word in arguments
+    )
 
 
 def moved(url: str, port: int) -> str:

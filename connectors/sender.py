@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 # An answer that comes later than this would surprise more than it helps.
 TOO_OLD_SECONDS = 600.0
 TOO_OLD = "the reply is older than ten minutes"
-# How long Twilio may take to list a message that it has taken.
+# How long Twilio may take, after the request is over, to list a message that it has taken.
 LISTED_WITHIN_SECONDS = 5.0
 
 
@@ -55,6 +55,7 @@ class Sender:
             await self.outbox.write(claim, part)
             await self._later(claim, part, str(error), error.retry_after)
         except SendUnknown as error:
+            await self.outbox.mark_over(claim, asked)
             await self._later(claim, part, str(error), self.listed_within_seconds)
         else:
             await self._sent(claim, part, accepted)
@@ -69,8 +70,9 @@ class Sender:
         if accepted:
             log.info("sms.found_at_twilio", part=part.id, sid=accepted.sid)
             await self._sent(claim, part, accepted)
-        elif part.asked_for_seconds < self.listed_within_seconds:
-            await self.outbox.lane.release(claim, self.listed_within_seconds / 2)
+        elif part.over_for_seconds < self.listed_within_seconds:
+            wait = self.listed_within_seconds - part.over_for_seconds
+            await self.outbox.lane.release(claim, wait)
         elif part.age_seconds > TOO_OLD_SECONDS:
             await self._drop(claim, part, TOO_OLD)
         else:

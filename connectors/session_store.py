@@ -176,6 +176,8 @@ class SessionStore(TrackerStore):
                 self.outbox.wake,
                 letter.write() if letter else "",
                 keys.MOST_DEAD_LETTERS,
+                turn.texts[0].text.business if turn else "",
+                turn.texts[0].text.customer if turn else "",
                 len(lines),
                 *lines,
                 *parts,

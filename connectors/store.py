@@ -83,6 +83,10 @@ class Store:
                 self._id_key = str(await self.client.get(keys.ID_KEY))
         return self._id_key
 
+    def forget_id_key(self) -> None:
+        """Redis is known to have another one: ask again."""
+        self._id_key = None
+
     async def listen(self, channel: str) -> AsyncIterator[None]:
         """Yield once when subscribed, then at every message. Ends with StoreUnavailable."""
         # An idle subscription is silent for hours: no timeout on its socket, pings instead.

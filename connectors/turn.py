@@ -26,9 +26,12 @@ log = structlog.get_logger(__name__)
 CHANNEL = "twilio_sms"
 PICTURE = "[picture]"  # stands in the conversation for a message without words
 
-TURN_SECONDS = 60.0
 # A failed turn is tried again this long after the text came; then a plain sentence must do.
 ANSWER_WITHIN_SECONDS = 20.0
+LONGEST_WAIT_SECONDS = 5.0
+# After a long outage every text is old, and what failed at once may work in a moment.
+QUICK_SECONDS = 5.0
+QUICK_TRIES = 4
 # A turn that ended this often without even failing takes the process down with it.
 MOST_TRIES = 10
 
@@ -110,7 +113,8 @@ def _parse_data(words: str) -> dict[str, Any] | None:
 class TurnRunner:
     """Handles claims of the inbox.
 
-    `to_rasa` runs a message through the agent and returns after the tracker was saved;
+    `to_rasa` runs a message through the agent and returns after the tracker was saved, in
+    `longest_seconds` at most;
     `apologise` commits a plain sentence without Rasa.
     """
 
@@ -118,9 +122,11 @@ class TurnRunner:
         self,
         to_rasa: Callable[[UserMessage], Awaitable[None]],
         apologise: Callable[[Turn, str], Awaitable[None]],
+        longest_seconds: float,
     ) -> None:
         self.to_rasa = to_rasa
         self.apologise = apologise
+        self.longest_seconds = longest_seconds
 
     async def handle(self, claim: Claim) -> None:
         """Answer what waits. Raises whatever failed when it is to be tried again."""
@@ -128,9 +134,10 @@ class TurnRunner:
         if claim.tries > MOST_TRIES:
             await self._give_up(turn, f"{claim.tries - 1} tries never came to an end")
             return
+        began = time.monotonic()
         try:
             with _current(turn):
-                async with async_timeout.timeout(TURN_SECONDS):
+                async with async_timeout.timeout(self.longest_seconds):
                     await self.to_rasa(turn.message())
             if not turn.committed:
                 raise NothingToSay("Rasa ended the turn without saving it")
@@ -145,7 +152,7 @@ class TurnRunner:
                     trace=traceback.format_exc(),
                 )
                 return
-            if claim.tries < 2 or turn.age_seconds < ANSWER_WITHIN_SECONDS:
+            if _worth_another_try(turn, time.monotonic() - began):
                 raise
             await self._give_up(turn, str(error) or type(error).__name__)
             return
@@ -160,6 +167,12 @@ class TurnRunner:
     async def _give_up(self, turn: Turn, reason: str) -> None:
         log.error("turn.gave_up", conversation=turn.conversation, reason=reason)
         await self.apologise(turn, reason)
+
+
+def _worth_another_try(turn: Turn, took_seconds: float) -> bool:
+    if turn.age_seconds < ANSWER_WITHIN_SECONDS:
+        return True
+    return took_seconds < QUICK_SECONDS and turn.claim.tries < QUICK_TRIES
 
 
 @contextmanager

@@ -21,19 +21,15 @@ from twilio.rest import Client
 from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
 
 from connectors.errors import SendRefused, SendUnavailable, SendUnknown
+from connectors.outbox import ASKED_AT_MOST_SECONDS, REQUEST_SECONDS
 from connectors.part import Part
 from connectors.settings import Twilio
 from connectors.wire import STATUS_PATH, InboundText
 
 CALLS_AT_ONCE = 16
-# Not to be sent twice is worth waiting for, but a thread must not hang for ever.
-TIMEOUT_SECONDS = 10.0
 # A reply that Twilio could not hand over in this time is of no use any more.
 VALIDITY_SECONDS = 600
 
-# A request that left much later than it was noted would be nobody's: somebody else may have looked
-# meanwhile, and sent the part. Shorter than a lease.
-ASKED_AT_MOST_SECONDS = 3.0
 # Nothing is wrong with the message; somebody has to mend the account or wait.
 _HOLD = frozenset({20003, 20005, 20006, 20404, 21611, 60728, 63038})
 _HOLD_SECONDS = 60.0
@@ -65,7 +61,7 @@ class ReceivedText:
 class TwilioApi:
     """Sends messages and finds them again."""
 
-    def __init__(self, settings: Twilio, timeout: float = TIMEOUT_SECONDS) -> None:
+    def __init__(self, settings: Twilio, timeout: float = REQUEST_SECONDS) -> None:
         self.settings = settings
         self._threads = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="twilio")
         http = _HttpClient(timeout)
@@ -88,6 +84,7 @@ class TwilioApi:
         return Accepted(str(message.sid), str(message.status))
 
     def _create(self, part: Part) -> Any:
+        # Somebody else may have looked meanwhile, and sent the part.
         if part.asked_for_seconds > ASKED_AT_MOST_SECONDS:
             raise SendUnavailable("this process stood still between the note and the request")
         return self._client.messages.create(
@@ -115,7 +112,7 @@ class TwilioApi:
         return [
             Accepted(str(m.sid), str(m.status))
             for m in found
-            if m.body == part.body and m.date_created and m.date_created >= earliest
+            if _has_words(m.body, part.body) and m.date_created and m.date_created >= earliest
         ]
 
     async def received(self, number: str, since: float) -> list[ReceivedText]:
@@ -179,7 +176,13 @@ class _HttpClient(TwilioHttpClient):
 
 def _retry_after(headers: Any) -> float | None:
     given = str((headers or {}).get("Retry-After", ""))
-    return float(given) if given.isascii() and given.isdigit() else None
+    seconds = float(given) if given.isascii() and given.isdigit() else None
+    return min(seconds, _HOLD_SECONDS) if seconds is not None else None
+
+
+def _has_words(found: str | None, sent: str) -> bool:
+    """Trial accounts get a sentence put before their texts, and blanks may be tidied."""
+    return " ".join((found or "").split()).endswith(" ".join(sent.split()))
 
 
 def _code(text: str) -> int:
@@ -194,8 +197,10 @@ def _refused(error: TwilioRestException) -> NoReturn:
     said = f"Twilio answered {error.status}, error {error.code}"
     if error.code in _HOLD or error.status in (401, 403, 404) or error.status < 400:
         raise SendUnavailable(said, retry_after=_HOLD_SECONDS) from None
-    if error.status >= 500:
+    if error.status >= 500 or error.status == 408:
         raise SendUnknown(said) from None
+    if error.code == error.status:  # no code of Twilio's: something on the way answered
+        raise SendUnavailable(said) from None
     raise SendRefused(said, code=error.code or 0, status=error.status) from None
 
 

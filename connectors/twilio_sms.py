@@ -12,6 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
+import async_timeout
 import structlog
 from rasa.core.agent import Agent
 from rasa.core.channels.channel import InputChannel, UserMessage
@@ -21,6 +22,7 @@ from sanic import Blueprint, Sanic
 from sanic.request import Request
 from sanic.response import HTTPResponse, empty, json
 
+from connectors import rasa_patches
 from connectors.assistant import Assistant
 from connectors.errors import SettingsError, StoreUnavailable, Unreadable
 from connectors.ids import mask
@@ -28,17 +30,22 @@ from connectors.inbox import Inbox
 from connectors.lanes import Worker
 from connectors.outbox import Outbox
 from connectors.reconcile import Reconciler
+from connectors.sanic_guard import refuse_bad_lengths
 from connectors.sender import Sender
 from connectors.session_store import SessionStore
 from connectors.settings import Settings, is_loopback
 from connectors.store import Store
-from connectors.turn import CHANNEL, Turn, TurnRunner
+from connectors.turn import CHANNEL, LONGEST_WAIT_SECONDS, Turn, TurnRunner
 from connectors.twilio_api import CALLS_AT_ONCE, TwilioApi
 from connectors.wire import MAX_BODY_BYTES, Form, is_signed, read_inbound, read_status
 
 log = structlog.get_logger(__name__)
 
 TURNS_AT_ONCE = 64
+# Twilio itself takes no longer for all of a request.
+BODY_SECONDS = 15.0
+# What the action server needs beside the model, whose deadline is the assistant's.
+TURN_MARGIN_SECONDS = 10.0
 
 
 class TwilioSmsInput(InputChannel):
@@ -57,9 +64,12 @@ class TwilioSmsInput(InputChannel):
                 "secrets belong in the environment or .env (see .env.example)"
             )
         try:
-            return cls(Settings.load(), Assistant.load())
+            settings = Settings.load()
+            channel = cls(settings, Assistant.load())
         except SettingsError as error:
             raise RasaException(str(error)) from None
+        rasa_patches.listen(settings.rasa_port, sys.argv)
+        return channel
 
     def __init__(self, settings: Settings, assistant: Assistant) -> None:
         self.settings = settings
@@ -88,6 +98,7 @@ class TwilioSmsInput(InputChannel):
 def routes(desk: Desk) -> Blueprint:
     """The door by itself: it takes texts in, and nobody answers them."""
     blueprint = Blueprint(CHANNEL)
+    refuse_bad_lengths(blueprint)
 
     # Functions, because Sanic writes attributes on streamed handlers and methods have none.
     @blueprint.get("/")
@@ -131,6 +142,7 @@ class Desk:
         problem = _unfit(getattr(app.ctx, "agent", None))
         if problem:
             _stop_the_process(problem)
+        _fail_closed(app.ctx.agent)
         try:
             await self.store.ping()
         except StoreUnavailable as error:
@@ -148,27 +160,23 @@ class Desk:
             store = _session_store(app.ctx.agent)
             await store.apologise(turn, self.assistant.apology, reason)
 
-        runner = TurnRunner(to_rasa, apologise)
+        longest = self.assistant.deadline_seconds + TURN_MARGIN_SECONDS
+        runner = TurnRunner(to_rasa, apologise, longest)
         sender = Sender(self.outbox, self.twilio)
         self.workers = [
-            Worker(self.inbox.lane, runner.handle, TURNS_AT_ONCE),
+            Worker(
+                self.inbox.lane, runner.handle, TURNS_AT_ONCE, longest_wait=LONGEST_WAIT_SECONDS
+            ),
             Worker(self.outbox.lane, sender.handle, CALLS_AT_ONCE),
         ]
         for worker in self.workers:
             worker.start()
-        self._warn_of_addresses(app.state.port)
+        self._warn_of_address()
         reconciler = Reconciler(self.inbox, self.twilio, self.settings.twilio.numbers)
         self.reconciling = asyncio.create_task(reconciler.run(), name="reconciler")
         log.info("sms.ready", numbers=[mask(n) for n in self.settings.twilio.numbers])
 
-    def _warn_of_addresses(self, port: int) -> None:
-        if port != self.settings.rasa_port:
-            log.warning(
-                "start.another_port",
-                listening=port,
-                RASA_PORT=self.settings.rasa_port,
-                do=f"give `rasa run` -p {self.settings.rasa_port}, which PUBLIC_URL follows",
-            )
+    def _warn_of_address(self) -> None:
         twilio = self.settings.twilio
         if is_loopback(twilio.public_url) and not is_loopback(twilio.api_base_url or "https://x"):
             log.warning(
@@ -190,7 +198,8 @@ class Desk:
         try:
             await self.store.ping()
         except StoreUnavailable as error:
-            return json({"status": "unavailable", "redis": str(error)}, 503)
+            log.error("health.redis_unreachable", reason=str(error))
+            return json({"status": "unavailable", "redis": "unavailable"}, 503)
         return json({"status": "ok", "redis": "ok", "answering": bool(self.workers)})
 
     async def text(self, request: Request) -> HTTPResponse:
@@ -235,7 +244,12 @@ class Desk:
 
     async def _signed_form(self, request: Request) -> Form | HTTPResponse:
         """The form, or the answer to somebody who is not Twilio."""
-        raw = await _read_body(request)
+        try:
+            async with async_timeout.timeout(BODY_SECONDS):
+                raw = await _read_body(request)
+        except asyncio.TimeoutError:
+            log.warning("webhook.refused", reason=f"no whole body in {BODY_SECONDS} s")
+            return empty(408)
         if raw is None:
             log.warning("webhook.refused", reason=f"more than {MAX_BODY_BYTES} bytes")
             return empty(413)

@@ -74,7 +74,7 @@ def greeting(what: str, settings: Settings, running: Sequence[Part]) -> str:
     line = "ready  " + "  ".join(f"{name} {address}" for name, address in found)
     if what != "services":
         return line
-    rasa = f".venv/bin/rasa run -i {LOOPBACK} -p {settings.rasa_port}"
+    rasa = ".venv/bin/rasa run"
     return f"{line}\nnow, in two other terminals:  .venv/bin/rasa run actions  and  {rasa}"
 
 

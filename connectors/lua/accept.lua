@@ -1,8 +1,10 @@
 -- A text comes in: kept exactly once, the session opened or renewed, the customer made due.
--- KEYS  seen, inbox of the customer, inbox lane, its leases, session, its events
+-- KEYS  seen, inbox of the customer, inbox lane, its leases, session, its events, id key
 -- ARGV  conversation, text (JSON), seen for s, session for s, settle ms, settle at most ms,
---       id for a new session, business number, customer number, wake channel
--- Returns 1, or 0 for a text that was accepted before.
+--       id for a new session, business number, customer number, wake channel, id key
+-- Returns 1; 0 for a text that was accepted before; -1 if the conversation was named with another
+-- id key than the one kept here, because Redis has lost its data meanwhile.
+if redis.call('GET', KEYS[7]) ~= ARGV[11] then return -1 end
 if not redis.call('SET', KEYS[1], ARGV[1], 'NX', 'EX', ARGV[3]) then return 0 end
 
 local time = redis.call('TIME')

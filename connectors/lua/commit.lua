@@ -6,7 +6,7 @@
 -- ARGV  conversation, fence ('' outside a turn), session for s, id for a new session,
 --       '1' to replace the events, texts answered, settle ms, settle at most ms,
 --       inbox wake channel, outbox wake channel, dead letter (JSON or ''), most dead letters,
---       number of events, events..., parts...
+--       business number, customer number ('' outside a turn), number of events, events..., parts...
 -- Returns 1, or 0 when somebody else holds the conversation by now.
 local conversation, fence = ARGV[1], ARGV[2]
 if fence ~= '' and redis.call('HGET', KEYS[5], conversation) ~= fence then return 0 end
@@ -15,11 +15,11 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 if redis.call('HSETNX', KEYS[1], 'id', ARGV[4]) == 1 then
-  redis.call('HSET', KEYS[1], 'opened_ms', now)
+  redis.call('HSET', KEYS[1], 'opened_ms', now, 'business', ARGV[13], 'customer', ARGV[14])
 end
 if ARGV[5] == '1' then redis.call('DEL', KEYS[2]) end
-local parts_from = 14 + ARGV[13]
-for i = 14, parts_from - 1 do redis.call('RPUSH', KEYS[2], ARGV[i]) end
+local parts_from = 16 + ARGV[15]
+for i = 16, parts_from - 1 do redis.call('RPUSH', KEYS[2], ARGV[i]) end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
 if fence == '' then return 1 end

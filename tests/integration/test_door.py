@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from urllib.parse import urlencode
 
+import async_timeout
 import httpx
 import pytest
 from sanic import Sanic
@@ -197,6 +199,34 @@ async def test_more_than_64_kib_is_a_413(door: Door, chunked: bool) -> None:
     content = in_chunks() if chunked else b"x" * (64 * 1024 + 1)
     assert (await door.http.post(WEBHOOK_PATH, content=content)).status_code == 413
     assert (await door.post(TEXT)).status_code == 204
+
+
+@pytest.mark.parametrize("length", [b"-5", b"+5", b"abc", b"5\r\nContent-Length: 7", b""])
+@pytest.mark.parametrize("line", [b"GET /", f"POST {WEBHOOK_PATH}".encode()])
+async def test_a_length_that_is_none_is_refused_and_stops_nothing(
+    door: Door, line: bytes, length: bytes
+) -> None:
+    """Sanic itself waits for a negative length for ever, and answers nobody meanwhile."""
+    url = door.http.base_url
+    reader, writer = await asyncio.open_connection(url.host, url.port)
+    writer.write(line + b" HTTP/1.1\r\nHost: x\r\nContent-Length: " + length + b"\r\n\r\nabcde")
+    async with async_timeout.timeout(5):
+        assert (await reader.readline()).split()[1] == b"400"
+    writer.close()
+    assert (await door.post(TEXT)).status_code == 204
+
+
+async def test_a_body_that_trickles_is_given_up(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.twilio_sms.BODY_SECONDS", 0.3)
+
+    async def trickle() -> AsyncIterator[bytes]:
+        for _ in range(20):
+            yield b"x"
+            await asyncio.sleep(0.05)
+
+    assert (await door.http.post(WEBHOOK_PATH, content=trickle())).status_code == 408
 
 
 async def test_64_kib_are_not_too_much(door: Door) -> None:

@@ -69,6 +69,8 @@ class Troubled:
         if trouble == "rubbish after":
             return Response("{", 201)
         status = int(trouble[:3]) if trouble[0].isdigit() else 201
+        if trouble.endswith("of a proxy"):
+            return Response("<html>no</html>", status)
         error = {
             "code": {429: 20429, 401: 20003}.get(status, 20500),
             "message": "",
@@ -250,6 +252,34 @@ async def test_the_same_words_twice_are_two_parts(post: Post) -> None:
 async def test_a_crash_before_the_request_left_sends_it(post: Post) -> None:
     marked = part("Yes, we do.")
     await post.leave(replace(marked, asked_ms=marked.created_ms))
+    await post.all_settled()
+    assert post.received() == ["Yes, we do."]
+
+
+async def test_a_request_that_may_still_be_under_way_is_waited_for(post: Post) -> None:
+    """Its process was stopped in the middle; the request goes on without it."""
+    marked = part("Yes, we do.")
+    await post.leave(replace(marked, asked_ms=marked.created_ms, over_ms=marked.created_ms + 900))
+    await asyncio.sleep(0.5)
+    assert post.twilio.asked == 0
+    await post.api.send(replace(marked, asked_ms=marked.created_ms))  # there it comes
+    await post.all_settled()
+    assert post.received() == ["Yes, we do."]
+
+
+async def test_a_body_that_twilio_changed_is_recognised(post: Post) -> None:
+    """Trial accounts get a sentence put before everything they send."""
+    marked = part("Yes,  we do.")
+    changed = replace(marked, body="Sent from a trial account - Yes, we do.")
+    await post.api.send(replace(changed, asked_ms=marked.created_ms))
+    await post.leave(replace(marked, asked_ms=marked.created_ms))
+    await post.all_settled()
+    assert len(post.received()) == 1
+
+
+async def test_what_stands_between_us_and_twilio_may_say_no_for_a_moment(post: Post) -> None:
+    post.twilio.script.append("410 of a proxy")
+    await post.leave(part("Yes, we do."))
     await post.all_settled()
     assert post.received() == ["Yes, we do."]
 
