@@ -35,8 +35,48 @@ Numbers with a fate, for rehearsing trouble. As Twilio's own test numbers: From 
 what fails after the 201: To +15005550010 (failed, 30008), ...11 (undelivered, 30003), ...12
 (30005), ...13 (30006), ...14 (stays `sent`), ...15 (30007), ...16 (30034).
 
-Calls go one way through the rooms: server -> app -> accounts, messages, phone -> drafts,
-lifecycle -> webhooks -> store, optouts, errors.
+Chaos mode, for proving that no trouble loses or doubles a text; under the same guard:
+
+    POST /chaos/script  {"messages": ["429", "500 after", "ok"], "webhooks": ["reorder"],
+                         "callbacks": ["lost", {"duplicate": 1, "copies": 3}]}
+        the next requests of each kind get these in turn; more can be added any time
+    POST /chaos/settings {"seed": 7, "messages": {"429": 0.05, "latency_ms": [0, 300]},
+                          "webhooks": {"duplicate": 0.3, "delay_ms": [0, 200]}}
+        from now on, by odds, where nothing is scripted. A kind that is left out is calm. Without
+        a seed one is made up. The n-th request of a kind meets the same trouble for the same seed
+    POST /chaos/switches {"duplicates": true, "slow": false, "errors": true, "reports": true}
+        the switches of the phone page; those left out stay as they are
+    GET /chaos          {"active", "seed", "settings", "script" (what is left of it), "counts",
+                         "switches"}; every answer above is this, too
+    DELETE /chaos       all calm: no odds, no script, no counts
+    POST /chaos/load    {"texts": [{"from", "to", "body"}, ...], "copies": 3, "concurrency": 50,
+                         "in_order": false, "retry_for_s": 30}
+        many texts at once, `concurrency` at a time, each posted `copies` times at once.
+        "in_order": a customer's next text only after the answer to the one before.
+        "retry_for_s": what met 5xx or nobody is posted again for so long (0: never; a real Twilio
+        would ask its fallback URL). 200 {"texts": [...]} as in the ledger, in the given order
+    GET /chaos/ledger?customer=...&number=...   (both may be left out)
+        {"texts": [{"sid", "from", "to", "body", "created", "trouble", "taken",
+                    "posts": [{"of": "received", "at", "answered", "status", "code"}]}],
+         "messages": [{"sid", "from", "to", "body", "created", "trouble", "status", "error",
+                       "reports": [{"of": "delivered", "at", "answered", "status", "code"}]}]}
+        oldest first, streamed: every text of a customer, how often it was posted and what the
+        business answered (nulls: nothing yet, or nothing at all), and every message that was
+        taken from the business, with its delivery reports
+
+`messages` are about `POST Messages`. "429", "500", "hang" (no answer until the caller gives up) and
+"cut" (the connection is closed without an answer) come instead of taking the message; "500 after",
+"hang after" and "cut after" come when it was taken, and goes out. "latency_ms" passes before it is
+taken, even from somebody who gives up meanwhile; "retry_after_s" goes with 429 (1).
+`webhooks` are inbound texts, `callbacks` are delivery reports. "duplicate": posted `copies` times
+(2), `together` (1: all at once, 0: one after another); "late": by "delay_ms" ([500, 3000]), each
+copy by its own; "reorder": held back until the next text of the same customer, or the next report
+of the same message, has been answered, at most "hold_ms" (2000); "lost": never posted. Reports in
+trouble do not hold up the next ones. A word alone means: for certain. A range may be one number.
+
+Calls go one way through the rooms: server -> app -> accounts, messages, phone, control -> crowd
+-> inbound -> lifecycle, drafts -> rounds, chaos -> webhooks, wires, ledger -> switches, store
+-> troubles, optouts, guard, errors.
 """
 
 from local.pretend_twilio.app import create_app

@@ -10,20 +10,29 @@ from starlette.middleware import Middleware
 
 from local.pretend_twilio import errors
 from local.pretend_twilio.accounts import Accounts
+from local.pretend_twilio.chaos import Chaos
 from local.pretend_twilio.config import PretendConfig
+from local.pretend_twilio.control import Control
+from local.pretend_twilio.crowd import Crowd
 from local.pretend_twilio.guard import Loopback
+from local.pretend_twilio.inbound import Inbound
 from local.pretend_twilio.lifecycle import Lifecycle
 from local.pretend_twilio.messages import Messages
 from local.pretend_twilio.optouts import OptOuts
 from local.pretend_twilio.phone import Phone
+from local.pretend_twilio.rounds import Rounds
 from local.pretend_twilio.store import Store
 from local.pretend_twilio.webhooks import Courier
+from local.pretend_twilio.wires import Wires
 
 
 def create_app(config: PretendConfig) -> Starlette:
-    """A pretend Twilio with an empty memory. `app.state.store` is that memory."""
-    store, optouts, courier = Store(), OptOuts(), Courier(config)
-    lifecycle = Lifecycle(config, store, courier)
+    """A pretend Twilio with an empty memory, which is `app.state.store`, for a PhoneServer."""
+    store, optouts, chaos = Store(), OptOuts(), Chaos()
+    courier, wires = Courier(config), Wires()
+    rounds = Rounds(config, store, courier)
+    lifecycle = Lifecycle(config, store, courier, rounds, chaos)
+    inbound = Inbound(config, store, optouts, lifecycle, rounds, chaos)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -33,17 +42,19 @@ def create_app(config: PretendConfig) -> Starlette:
     app = Starlette(
         routes=[
             *Accounts(config).routes(),
-            *Messages(config, store, optouts, lifecycle).routes(),
-            *Phone(config, store, optouts, courier, lifecycle).routes(),
+            *Messages(config, store, optouts, lifecycle, chaos, wires).routes(),
+            *Phone(config, store, inbound).routes(),
+            *Control(chaos, store, Crowd(config, store, inbound)).routes(),
         ],
         middleware=[Middleware(Loopback)],
         exception_handlers={
             errors.Refusal: errors.on_refusal,
+            errors.Unusable: errors.on_unusable,
             404: errors.on_not_found,
             405: errors.on_wrong_method,
             Exception: errors.on_crash,
         },
         lifespan=lifespan,
     )
-    app.state.store = store
+    app.state.store, app.state.wires = store, wires
     return app

@@ -11,6 +11,7 @@ _REFUSALS = {
     20003: (401, "Authenticate"),
     20004: (405, "Method not allowed"),
     20404: (404, "The requested resource {path} was not found"),
+    20429: (429, "Too many requests"),
     20500: (500, "Internal server error"),
     21211: (400, "The 'To' number is not a valid phone number"),
     21212: (400, "The 'From' number is not a valid phone number, short code or sender"),
@@ -51,6 +52,10 @@ class Refusal(Exception):
         self.code = code
 
 
+class Unusable(ValueError):
+    """Posted to the phone or to the chaos, and it makes no sense. The message says why."""
+
+
 def answer(code: int, path: str) -> JSONResponse:
     """The error as Twilio words it: JSON, the HTTP status repeated inside."""
     status, message = _REFUSALS[code]
@@ -73,6 +78,10 @@ def ending_in_words(code: int) -> str:
 async def on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
     return answer(error.code, request.url.path)
+
+
+async def on_unusable(request: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, status_code=400)
 
 
 async def on_not_found(request: Request, _: Exception) -> Response:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import ipaddress
+import json
 import re
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from local.pretend_twilio.errors import Unusable
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -64,3 +70,37 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
+
+
+def given_json(
+    endpoint: Callable[[dict[str, Any]], Awaitable[Response]],
+) -> Callable[[Request], Awaitable[Response]]:
+    """An endpoint for scripts: it gets the posted JSON object, and nobody else gets in.
+
+    A form on a stranger's page cannot send this type without asking first.
+    """
+
+    async def guarded(request: Request) -> Response:
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+            return JSONResponse({"error": "send it as application/json"}, status_code=415)
+        try:
+            given = json.loads(await request.body())
+        except ValueError:
+            raise Unusable("this is not JSON") from None
+        if not isinstance(given, dict):
+            raise Unusable("send a JSON object")
+        return await endpoint(given)
+
+    return guarded
+
+
+def number_in(request: Request, name: str) -> str:
+    """The number in the query, also when its + was not encoded and arrives as a blank."""
+    given = request.query_params.get(name, "")
+    return "+" + given[1:] if given.startswith(" ") else given
+
+
+def only(given: dict[str, Any], *known: str) -> None:
+    """A word that nobody knows is a mistake, not a wish to be passed over."""
+    if unknown := sorted(set(given) - set(known)):
+        raise Unusable(f"{unknown[0]!r} is none of: {', '.join(known)}")

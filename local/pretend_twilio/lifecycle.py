@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
+from local.pretend_twilio.chaos import Chaos
 from local.pretend_twilio.config import PretendConfig
+from local.pretend_twilio.rounds import Rounds
 from local.pretend_twilio.store import Message, Store
+from local.pretend_twilio.troubles import Posting
 from local.pretend_twilio.webhooks import Courier, status_form
 
 
@@ -44,10 +47,14 @@ def steps(config: PretendConfig, to: str) -> list[Step]:
 class Lifecycle:
     """Lives the lives of all messages, each in a task of its own."""
 
-    def __init__(self, config: PretendConfig, store: Store, courier: Courier) -> None:
+    def __init__(
+        self, config: PretendConfig, store: Store, courier: Courier, rounds: Rounds, chaos: Chaos
+    ) -> None:
         self.config = config
         self.store = store
         self.courier = courier
+        self.rounds = rounds
+        self.chaos = chaos
 
     def begin(self, message: Message) -> None:
         self.courier.start(self._live(message))
@@ -65,11 +72,25 @@ class Lifecycle:
                 sent=now if step.status in ("sent", "failed") else message.sent,
             )
             if message.status_callback:
-                reported = self.courier.start(self._report(message, reported))
+                reported = self._begin_report(message, reported)
 
-    async def _report(self, message: Message, earlier: asyncio.Task[None] | None) -> None:
-        """One callback, after the earlier ones. A slow business delays reports, not delivery."""
+    def _begin_report(
+        self, message: Message, earlier: asyncio.Task[None] | None
+    ) -> asyncio.Task[None] | None:
+        """Reports wait for each other, except that those in trouble neither wait nor are waited
+        for. Returns the one that the next has to wait for."""
+        posting = self.chaos.next_callback()
+        if posting.is_plain:
+            return self.courier.start(self._report(posting, message, earlier))
+        self.store.note(message, f"report of “{message.status}” {', '.join(posting.words)}")
+        self.courier.start(self._report(posting, message, None))
+        return earlier
+
+    async def _report(
+        self, posting: Posting, message: Message, earlier: asyncio.Task[None] | None
+    ) -> None:
+        """One callback, after the earlier one. A slow business delays reports, not delivery."""
         if earlier:
             await asyncio.wait({earlier})
         form = status_form(message, self.config.account_sid)
-        await self.courier.deliver(message.status_callback, form)
+        await self.rounds.go(posting, message.sid, message, message.status_callback, form)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from email.utils import format_datetime
@@ -12,14 +13,18 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from local.pretend_twilio import errors
 from local.pretend_twilio.accounts import for_account
+from local.pretend_twilio.chaos import Chaos
 from local.pretend_twilio.config import PretendConfig
 from local.pretend_twilio.drafts import Draft, read_draft, refusal_of
 from local.pretend_twilio.errors import Refusal, ending_in_words
 from local.pretend_twilio.lifecycle import Lifecycle
 from local.pretend_twilio.optouts import OptOuts
 from local.pretend_twilio.store import Media, Message, Store, new_sid
+from local.pretend_twilio.troubles import Answering
 from local.pretend_twilio.webhooks import API_VERSION
+from local.pretend_twilio.wires import NoAnswer, Wires
 
 _PAGE_SIZE, _MAX_PAGE_SIZE = 50, 1000
 _FILTERS = ("To", "From", "DateSent", "DateSent<", "DateSent>")
@@ -27,12 +32,20 @@ _FILTERS = ("To", "From", "DateSent", "DateSent<", "DateSent>")
 
 class Messages:
     def __init__(
-        self, config: PretendConfig, store: Store, optouts: OptOuts, lifecycle: Lifecycle
+        self,
+        config: PretendConfig,
+        store: Store,
+        optouts: OptOuts,
+        lifecycle: Lifecycle,
+        chaos: Chaos,
+        wires: Wires,
     ) -> None:
         self.config = config
         self.store = store
         self.optouts = optouts
         self.lifecycle = lifecycle
+        self.chaos = chaos
+        self.wires = wires
 
     def routes(self) -> list[Route]:
         base = f"/{API_VERSION}/Accounts/{{account}}/Messages"
@@ -43,7 +56,19 @@ class Messages:
         ]
 
     async def create(self, request: Request) -> Response:
+        answering = self.chaos.next_answer()
         draft = read_draft(await request.body())
+        if answering.latency_ms:
+            # It is taken after the wait, even from somebody who has given up waiting.
+            await asyncio.sleep(answering.latency_ms / 1000)
+        if not answering.takes:
+            return self._troubled(answering, request)
+        message = self.store.note(self._take(draft), *answering.words)
+        if answering.do:
+            return self._troubled(answering, request)
+        return JSONResponse(as_resource(message, self.config.account_sid), status_code=201)
+
+    def _take(self, draft: Draft) -> Message:
         code = refusal_of(draft, self.config.numbers)
         if code is None and self.optouts.has(draft.to, draft.sender):
             code = 21610
@@ -51,7 +76,16 @@ class Messages:
             raise Refusal(code)
         message = self.store.keep(self._message(draft))
         self.lifecycle.begin(message)
-        return JSONResponse(as_resource(message, self.config.account_sid), status_code=201)
+        return message
+
+    def _troubled(self, answering: Answering, request: Request) -> Response:
+        if answering.act in ("hang", "cut"):
+            return NoAnswer(self.wires, cut=answering.act == "cut")
+        if answering.act == "500":
+            return errors.answer(20500, request.url.path)
+        too_many = errors.answer(20429, request.url.path)
+        too_many.headers["Retry-After"] = str(answering.retry_after_s)
+        return too_many
 
     async def fetch(self, request: Request) -> Response:
         message = self.store.get(request.path_params["sid"])

@@ -60,6 +60,7 @@ class Message:
     error_code: int | None = None
     status_callback: str = ""
     answer: Answer | None = None
+    trouble: tuple[str, ...] = ()  # what chaos mode did to it, in words
 
     @property
     def is_inbound(self) -> bool:
@@ -94,7 +95,18 @@ class Message:
             "error": self.error_code
             and {"code": self.error_code, "words": ending_in_words(self.error_code)},
             "answer": self.answer and self.answer.as_json(),
+            "trouble": self.trouble,
         }
+
+
+@dataclass
+class Post:
+    """One form on its way to the business: a text, or the report of a message's `state`."""
+
+    state: str
+    at: datetime
+    answered: datetime | None = None
+    answer: Answer | None = None
 
 
 class Store:
@@ -104,6 +116,7 @@ class Store:
         # Tells a phone page that came back whether it talks to the same memory as before.
         self.boot = secrets.token_hex(4)
         self._messages: dict[str, Message] = {}
+        self._posts: dict[str, list[Post]] = {}
         self._watchers: set[asyncio.Queue[Message | None]] = set()
 
     def __len__(self) -> int:
@@ -122,13 +135,29 @@ class Store:
     def keep(self, message: Message) -> Message:
         self._messages[message.sid] = message
         if len(self._messages) > KEPT:
-            del self._messages[next(iter(self._messages))]
+            oldest = next(iter(self._messages))
+            del self._messages[oldest]
+            self._posts.pop(oldest, None)
         self._tell(message)
         return message
 
     def change(self, message: Message, **changes: object) -> Message:
         # mypy cannot check names given as a dict; dataclasses.replace refuses wrong ones.
         return self.keep(replace(self._messages.get(message.sid, message), **changes))  # type: ignore[arg-type]
+
+    def note(self, message: Message, *trouble: str) -> Message:
+        """Chaos mode did this to it."""
+        if not trouble:
+            return message
+        now = self._messages.get(message.sid, message)
+        return self.change(message, trouble=(*now.trouble, *trouble))
+
+    def posted(self, message: Message, post: Post) -> None:
+        if message.sid in self._messages:
+            self._posts.setdefault(message.sid, []).append(post)
+
+    def posts_of(self, message: Message) -> list[Post]:
+        return self._posts.get(message.sid, [])
 
     @contextmanager
     def watching(self) -> Iterator[asyncio.Queue[Message | None]]:

@@ -1,0 +1,147 @@
+"""A customer's text: kept, the keyword obeyed, posted to the business, its answer kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.segments import MAX_CHARACTERS
+from local.pretend_twilio.chaos import Chaos
+from local.pretend_twilio.config import PretendConfig
+from local.pretend_twilio.drafts import SENDER, is_web_address, utf16_units
+from local.pretend_twilio.errors import Unusable
+from local.pretend_twilio.lifecycle import Lifecycle
+from local.pretend_twilio.optouts import OptOuts
+from local.pretend_twilio.rounds import Rounds
+from local.pretend_twilio.store import Answer, Media, Message, Store, new_sid
+from local.pretend_twilio.troubles import Posting
+from local.pretend_twilio.webhooks import inbound_form
+
+
+@dataclass(frozen=True)
+class Text:
+    """What the customer sends."""
+
+    sender: str
+    to: str
+    body: str
+    media: tuple[Media, ...]
+
+
+class Inbound:
+    def __init__(
+        self,
+        config: PretendConfig,
+        store: Store,
+        optouts: OptOuts,
+        lifecycle: Lifecycle,
+        rounds: Rounds,
+        chaos: Chaos,
+    ) -> None:
+        self.config = config
+        self.store = store
+        self.optouts = optouts
+        self.lifecycle = lifecycle
+        self.rounds = rounds
+        self.chaos = chaos
+
+    async def take(self, text: Text, copies: int = 1) -> tuple[Message, Answer]:
+        """One text on its way, posted at least so often unless chaos mode loses it."""
+        message = self.store.keep(self._message(text))
+        own_words = self.optouts.hear(text.sender, text.to, text.body)
+        if own_words:
+            self.lifecycle.begin(self.store.keep(self._reply(message, own_words)))
+        posting = self.chaos.next_webhook()
+        self.store.note(message, *posting.words)
+        # Goes on when the caller hangs up meanwhile: a text that was sent cannot be taken back.
+        return message, await self._post(posting.at_least(copies), message)
+
+    async def again(self, message: Message) -> Answer:
+        """The same text once more, without trouble."""
+        return await self._post(Posting(), message)
+
+    async def _post(self, posting: Posting, message: Message) -> Answer:
+        form = inbound_form(message, self.config.account_sid)
+        among = f"{message.sender} {message.to}"
+        answer = await self.rounds.go(posting, among, message, self.config.webhook_url, form)
+        self.store.change(message, answer=answer)
+        return answer
+
+    def _message(self, text: Text) -> Message:
+        now = self.config.clock()
+        return Message(
+            sid=new_sid(text.media),
+            sender=text.sender,
+            to=text.to,
+            body=text.body,
+            direction="inbound",
+            status="received",
+            created=now,
+            updated=now,
+            sent=now,
+            media=text.media,
+        )
+
+    def _reply(self, to: Message, words: str) -> Message:
+        now = self.config.clock()
+        return Message(
+            sid=new_sid(()),
+            sender=to.to,
+            to=to.sender,
+            body=words,
+            direction="outbound-reply",
+            status="queued",
+            created=now,
+            updated=now,
+        )
+
+
+def read_text(given: Any, numbers: tuple[str, ...]) -> Text:
+    """What was posted as JSON. Raises Unusable."""
+    if not isinstance(given, dict):
+        raise Unusable('a text is an object: {"from": ..., "to": ..., "body": ...}')
+    text = Text(
+        sender=_string(given, "from"),
+        to=_string(given, "to"),
+        body=_string(given, "body"),
+        media=_media(given.get("media") or []),
+    )
+    if problem := problem_with(text, numbers):
+        raise Unusable(problem)
+    return text
+
+
+def problem_with(text: Text, numbers: tuple[str, ...]) -> str | None:
+    if not SENDER.fullmatch(text.sender) or text.sender in numbers:
+        return "from must be a customer's number like +15550109999"
+    if text.to not in numbers:
+        return f"to must be one of the business numbers: {', '.join(numbers)}"
+    if not text.body and not text.media:
+        return "there is neither a body nor media"
+    if utf16_units(text.body) > MAX_CHARACTERS:
+        return f"body has more than {MAX_CHARACTERS} characters"
+    if any("\ud800" <= character <= "\udfff" for character in text.body):
+        return "body has half of a surrogate pair"
+    return None
+
+
+def _string(given: dict[str, Any], name: str) -> str:
+    value = given.get(name) or ""
+    if not isinstance(value, str):
+        raise Unusable(f"{name} must be a text")
+    return value
+
+
+def _media(given: Any) -> tuple[Media, ...]:
+    if not isinstance(given, list) or len(given) > 10:
+        raise Unusable("media must be a list of at most 10")
+    return tuple(_medium(each) for each in given)
+
+
+def _medium(given: Any) -> Media:
+    if not isinstance(given, dict):
+        raise Unusable('media are objects: {"content_type": ..., "url": ...}')
+    url, content_type = _string(given, "url"), _string(given, "content_type")
+    if not is_web_address(url) or "/" not in content_type:
+        raise Unusable("media need a content_type like image/png and an http address")
+    return Media(url, content_type)
