@@ -26,6 +26,7 @@ WHAT: Mapping[str, Callable[[Settings, Path], list[Part]]] = {
     "services": parts.services,
     "behind-shell": parts.behind_shell,
 }
+NEXT = "now, in two other terminals:  .venv/bin/rasa run actions  and  .venv/bin/rasa run"
 SECONDS_TO_STOP = 15
 LAST_LINES = 12
 
@@ -72,10 +73,7 @@ def launch(what: str, settings: Settings, state: Path) -> int:
 def greeting(what: str, settings: Settings, running: Sequence[Part]) -> str:
     found = parts.addresses(settings, running).items()
     line = "ready  " + "  ".join(f"{name} {address}" for name, address in found)
-    if what != "services":
-        return line
-    rasa = ".venv/bin/rasa run"
-    return f"{line}\nnow, in two other terminals:  .venv/bin/rasa run actions  and  {rasa}"
+    return f"{line}\n{NEXT}" if what == "services" else line
 
 
 @contextmanager

@@ -84,7 +84,10 @@ function connect() {
   stream?.close();
   setLine("waiting", "Connecting");
   stream = new EventSource(`/phone/events?customer=${encodeURIComponent(me)}`);
-  stream.addEventListener("open", () => setLine("open", "Connected"));
+  stream.addEventListener("open", () => {
+    setLine("open", "Connected");
+    document.dispatchEvent(new Event("phone:connected"));
+  });
   stream.addEventListener("snapshot", (event) => showSnapshot(JSON.parse(event.data)));
   stream.addEventListener("message", (event) => showNews([JSON.parse(event.data)]));
   stream.addEventListener("error", () => {
@@ -137,6 +140,7 @@ function show(message) {
   const [state, size] = metaOf(message);
   write(element.querySelector(".state"), state);
   write(element.querySelector(".size"), size);
+  write(element.querySelector(".trouble"), message.trouble.map((t) => ` · ${t}`).join(""));
 }
 
 function newBubble(message) {
@@ -155,7 +159,7 @@ function newBubble(message) {
   // Each step of a delivery read aloud would drown the conversation.
   const meta = make("p", "meta");
   meta.setAttribute("aria-live", "off");
-  meta.append(make("span", "state"), make("span", "size"));
+  meta.append(make("span", "state"), make("span", "size"), make("span", "trouble"));
   element.append(bubble, meta);
   log.append(element);
   return element;
