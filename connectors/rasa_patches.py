@@ -50,17 +50,17 @@ def apply(actions_port: int) -> None:
     RemoteAction.run = run
 
 
-def listen(port: int, arguments: Sequence[str]) -> None:
+def listen(rasa_port: int, arguments: Sequence[str]) -> None:
     """Let `rasa run` listen on 127.0.0.1 at RASA_PORT, unless its command line says otherwise.
 
     Rasa's own default is every interface, and it reads no environment for either.
     """
 
-    def run(app: Sanic, host: str, given: int, **named: Any) -> None:
+    def run(app: Sanic, host: str, port: int, **named: Any) -> None:
         host = host if is_told(arguments, "-i", "--interface") else LOOPBACK
-        given = given if is_told(arguments, "-p", "--port") else port
-        log.info("rasa.listening", address=f"{host}:{given}")
-        _original_listen(app, host, given, **named)
+        port = port if is_told(arguments, "-p", "--port") else rasa_port
+        log.info("rasa.listening", address=f"{host}:{port}")
+        _original_listen(app, host=host, port=port, **named)
 
     Sanic.run = run  # type: ignore[method-assign, assignment]
 

@@ -123,9 +123,14 @@ class Rehearsal(Phone):
     """A business on one machine: `rasa run`, `rasa run actions`, and what stands around them."""
 
     valkey: Valkey
-    rasa: Process
+    rasas: list[Process]
     actions: Process
     environ: Mapping[str, str] = field(repr=False)
+
+    @property
+    def rasa(self) -> Process:
+        """The one that Twilio knows."""
+        return self.rasas[0]
 
 
 @contextmanager
@@ -149,7 +154,7 @@ def scripted_model() -> Iterator[FakeModel]:
 
 
 @contextmanager
-def rehearsal(model_url: str, folder: Path, **settings: str) -> Iterator[Rehearsal]:
+def rehearsal(model_url: str, folder: Path, rasas: int = 1, **settings: str) -> Iterator[Rehearsal]:
     """Everything started with plain commands; ended, whatever happens, at the end of the block."""
     rasa_port, actions_port = free_port(), free_port()
     valkey = Valkey(free_port(), folder)
@@ -180,13 +185,17 @@ def rehearsal(model_url: str, folder: Path, **settings: str) -> Iterator[Rehears
             f"http://127.0.0.1:{actions_port}/health",
             folder / "actions.log",
         )
-        rasa = Process(
-            ["rasa", "run", "-i", "127.0.0.1", "-p", str(rasa_port)],
-            environ,
-            f"http://127.0.0.1:{rasa_port}{HEALTH_PATH}",
-            folder / "rasa.log",
-        )
-        for process in (actions, rasa):
+        ports = [rasa_port, *(free_port() for _ in range(rasas - 1))]
+        servers = [
+            Process(
+                ["rasa", "run", "-p", str(port)],
+                environ,
+                f"http://127.0.0.1:{port}{HEALTH_PATH}",
+                folder / f"rasa-{number}.log",
+            )
+            for number, port in enumerate(ports, 1)
+        ]
+        for process in (actions, *servers):
             stack.callback(process.end)
             process.start()
-        yield Rehearsal(phone_url, valkey, rasa, actions, environ)
+        yield Rehearsal(phone_url, valkey, servers, actions, environ)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
 
@@ -21,7 +21,7 @@ NAME = "a-scripted-model"
 
 @dataclass(frozen=True)
 class Says:
-    """An answer as a real server gives it."""
+    """An answer as a real server gives it. "{n}" becomes the number of the request."""
 
     text: str | None
     finish_reason: str = "stop"
@@ -114,7 +114,8 @@ class FakeModel:
             return _json({"error": {**vars(step), "type": "fake"}}, step.status)
         if isinstance(step, Sends):
             return Response(step.body, media_type=step.content_type)
-        return _json(_completion(step), 200)
+        text = step.text and step.text.replace("{n}", str(len(self.requests)))
+        return _json(_completion(replace(step, text=text)), 200)
 
 
 def _completion(step: Says) -> dict[str, Any]:
