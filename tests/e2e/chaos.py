@@ -65,19 +65,30 @@ class Storm:
             self.business.valkey.url, decode_responses=True
         )
 
+        self.first = 15551000000 + self.luck.randrange(10**6) * 10
+
+    def __enter__(self) -> Storm:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.http.close()
+        self.redis.close()
+
+    def customer(self, number: int) -> str:
+        return f"+{self.first + number}"
+
     def begin(self, odds: Mapping[str, Any]) -> None:
         self.http.delete("/chaos").raise_for_status()
         if odds:
             answer = self.http.post("/chaos/settings", json={"seed": self.seed, **odds})
             answer.raise_for_status()
 
-    def load(self, customers: int, each: int, copies: int = 1) -> list[dict[str, Any]]:
-        """Everybody texts, in an order of luck; what nobody takes is posted again for a while."""
-        first = 15551000000 + self.luck.randrange(10**6)
+    def load(self, customers: int, copies: int) -> list[dict[str, Any]]:
+        """Everybody texts once or twice; what nobody takes is posted again for a while."""
         texts = [
-            {"from": f"+{first + n}", "to": BUSINESS, "body": f"text {k} of customer {n}"}
-            for k in range(each)
+            {"from": self.customer(n), "to": BUSINESS, "body": f"text {k} of customer {n}"}
             for n in range(customers)
+            for k in range(self.luck.choice((1, 1, 2)))
         ]
         answer = self.http.post(
             "/chaos/load",

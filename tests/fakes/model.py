@@ -26,6 +26,7 @@ class Says:
     text: str | None
     finish_reason: str = "stop"
     usage: tuple[int, int] | None = (12, 7)
+    seconds: float = 0.0  # how long it thinks
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,7 @@ class FakeModel:
             return _json({"error": {**vars(step), "type": "fake"}}, step.status)
         if isinstance(step, Sends):
             return Response(step.body, media_type=step.content_type)
+        await asyncio.sleep(step.seconds)
         text = step.text and step.text.replace("{n}", str(len(self.requests)))
         return _json(_completion(replace(step, text=text)), 200)
 
