@@ -142,13 +142,17 @@ CHECKS: tuple[Callable[[Settings], Awaitable[list[Finding]]], ...] = (
 )
 
 
-async def examine(settings: Settings) -> list[Finding]:
-    """Every finding, in the order of the checks, which run side by side."""
-    return [
-        finding
-        for findings in await asyncio.gather(*(check(settings) for check in CHECKS))
-        for finding in findings
-    ]
+async def examine(settings: Settings) -> bool:
+    """Say what each check finds, as soon as it does. Is everything well?
+
+    One after the other: a client that takes its time to be made would use up another's patience.
+    """
+    well = True
+    for check in CHECKS:
+        for finding in await check(settings):
+            print(finding, flush=True)
+            well = well and finding.well
+    return well
 
 
 def main() -> int:
@@ -157,9 +161,7 @@ def main() -> int:
     except SettingsError as error:
         print(error)
         return 2
-    findings = asyncio.run(examine(settings))
-    print("\n".join(str(finding) for finding in findings))
-    return 0 if all(finding.well for finding in findings) else 1
+    return 0 if asyncio.run(examine(settings)) else 1
 
 
 if __name__ == "__main__":

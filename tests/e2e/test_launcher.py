@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import sys
 import time
 import urllib.request
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 import redis
 
+from connectors.settings import ROOT
 from local import ports
 from tests.e2e.launching import SECONDS_TO_STOP, Launcher
 from tests.e2e.rehearsal import Phone, scripted_model
@@ -201,6 +203,16 @@ def test_the_whole_of_it_is_ready_and_stops_cleanly(launch: Launch) -> None:
     with urllib.request.urlopen(health, timeout=5) as reply:
         assert reply.headers["Content-Type"] == "application/json"
     family = launcher.family()
+    doctor = subprocess.run(
+        [sys.executable, "-m", "local.doctor"],
+        cwd=ROOT,
+        env={**os.environ, **launcher.environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    bad = [line for line in doctor.stdout.splitlines() if not line.startswith("ok")]
+    assert [line.split(":")[0] for line in bad] == ["BAD  Model"], doctor.stdout + doctor.stderr
     assert launcher.stop() == 0, launcher.output
     assert not [name for pid, name in family.items() if is_running(pid)]
     # Rasa goes first, so that nothing it needs for its last turn is gone before it.
