@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -15,7 +14,7 @@ from twilio.base.exceptions import TwilioRestException
 from twilio.rest import Client
 
 from local.ports import free_port
-from tests.browser.chromium import chromium, prefer_dark, prefer_nothing, show_at
+from tests.browser.chromium import prefer_dark, show_at
 from tests.browser.page import Page
 from tests.browser.test_phone_page import contrast, has_visible_focus
 from tests.pretend_business import (
@@ -25,7 +24,6 @@ from tests.pretend_business import (
     TOKEN,
     WAIT_S,
     Business,
-    open_business,
     open_twilio,
     pretend_config,
 )
@@ -40,29 +38,6 @@ SWITCHES = {
 }
 
 HIT = "Taken by the business · posted 2 times at once · 20 ms late"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    with chromium(tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def business() -> Iterator[Business]:
-    with open_business(Business()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(browser: Chrome, business: Business) -> Iterator[Page]:
-    show_at(browser, 1200, 900)
-    prefer_nothing(browser)
-    with open_twilio(pretend_config(business.url)) as url:
-        opened = Page(browser, url).open()
-        opened.complaints()
-        yield opened
-        browser.get("about:blank")
 
 
 def summary(page: Page) -> WebElement:

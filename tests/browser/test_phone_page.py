@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from selenium.webdriver import Chrome
@@ -15,7 +15,7 @@ from twilio.rest import Client
 
 from connectors.segments import count
 from local.ports import free_port
-from tests.browser.chromium import chromium, prefer_dark, prefer_nothing, show_at
+from tests.browser.chromium import prefer_dark, show_at
 from tests.browser.page import Page
 from tests.pretend_business import (
     ACCOUNT,
@@ -34,29 +34,6 @@ from tests.pretend_business import (
 pytestmark = pytest.mark.browser
 
 ANSWER = "Good morning! We are open until four."
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
-    with chromium(tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def business() -> Iterator[Business]:
-    with open_business(Business()) as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(browser: Chrome, business: Business) -> Iterator[Page]:
-    show_at(browser, 1200, 900)
-    prefer_nothing(browser)
-    with open_twilio(pretend_config(business.url)) as url:
-        opened = Page(browser, url).open()
-        opened.complaints()
-        yield opened
-        browser.get("about:blank")
 
 
 def send(url: str, body: str, to: str = CUSTOMER, sender: str = BUSINESS) -> None:

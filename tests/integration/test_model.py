@@ -89,7 +89,7 @@ def test_a_taken_port_is_one_clear_sentence(embedded: EmbeddedModel) -> None:
     with started(embedded.port) as second:
         _, said = second.communicate(timeout=READY_SECONDS)
     assert second.returncode == 1
-    assert said.startswith(f"local.model: Port {embedded.port} on 127.0.0.1 is taken")
+    assert said.startswith(f"local.model: MODEL_PORT: port {embedded.port} is taken")
     assert said.count("\n") == 1
 
 
