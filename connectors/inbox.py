@@ -17,15 +17,16 @@ TEXTS_PER_TURN = 50
 
 @dataclass(frozen=True)
 class WaitingText:
-    """An accepted text; `accepted_ms` is Redis' own time, in milliseconds since 1970."""
+    """An accepted text and its session; `accepted_ms` is Redis' time, milliseconds since 1970."""
 
     text: InboundText
     accepted_ms: int
+    session: str
 
     @classmethod
     def read(cls, item: str) -> WaitingText:
-        accepted_ms, _, text = item.partition(" ")
-        return cls(InboundText(**json.loads(text)), int(accepted_ms))
+        accepted_ms, session, text = item.split(" ", 2)
+        return cls(InboundText(**json.loads(text)), int(accepted_ms), session)
 
 
 class Inbox:
@@ -65,6 +66,7 @@ class Inbox:
                 keys.session(conversation),
                 keys.events(conversation),
                 keys.ID_KEY,
+                keys.LOG,
             ],
             [
                 conversation,

@@ -6,6 +6,7 @@ ID_KEY = "sms:id-key"  # made up once; what conversation ids are keyed with
 RECONCILED_FIRST = "sms:reconciled:first"  # when we first looked for texts that we missed,
 RECONCILED_LAST = "sms:reconciled:last"  # and last, in seconds
 DEAD_LETTERS = "sms:dead-letters"  # list: texts that got a plain sentence, oldest first
+LOG = "sms:log"  # stream: the session log, until it is in SQL; see session_log
 FENCE = "sms:fence"  # counts claims: a later holder has the higher number
 
 # How long things are remembered, in seconds.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from connectors import keys
 from connectors.lanes import Claim, Lane, held
 from connectors.part import Part
+from connectors.session_log import DROPPED, SENT
 from connectors.store import Store
 from connectors.wire import StatusReport
 
@@ -59,13 +62,23 @@ class Outbox:
 
     async def sent(self, claim: Claim, part: Part, sid: str, status: str) -> None:
         """Twilio has the part: take it out, and let the next one wait for the report."""
-        await self._settle(claim, part, sid, status)
+        record = {"part": part.id, "sid": sid, "status": status}
+        await self._settle(claim, part, sid, status, SENT, record)
 
-    async def drop(self, claim: Claim, part: Part) -> None:
-        """The part will never be sent: take it out."""
-        await self._settle(claim, part, "", "")
+    async def drop(self, claim: Claim, part: Part, reason: str, code: int) -> None:
+        """The part will never be sent: take it out. `code` is Twilio's, or 0."""
+        record = {"part": part.id, "reason": reason, "code": code}
+        await self._settle(claim, part, "", "", DROPPED, record)
 
-    async def _settle(self, claim: Claim, part: Part, sid: str, status: str) -> None:
+    async def _settle(
+        self,
+        claim: Claim,
+        part: Part,
+        sid: str,
+        status: str,
+        kind: str,
+        record: Mapping[str, object],
+    ) -> None:
         lane, conversation = self.lane, claim.conversation
         answer = await self.store.step(
             "settle",
@@ -76,6 +89,7 @@ class Outbox:
                 lane.tries,
                 keys.session(conversation),
                 keys.message(sid),
+                keys.LOG,
             ],
             [
                 conversation,
@@ -88,6 +102,9 @@ class Outbox:
                 WAIT_FOR_REPORT_MS,
                 keys.MESSAGE_SECONDS,
                 lane.wake,
+                part.session,
+                kind,
+                json.dumps(record),
             ],
         )
         held(answer)
@@ -111,6 +128,7 @@ class Outbox:
                 keys.session(conversation),
                 self.lane.due,
                 self.lane.leases,
+                keys.LOG,
             ],
             [
                 report.sid,
@@ -122,6 +140,16 @@ class Outbox:
                 ON_ITS_WAY,
                 keys.MESSAGE_SECONDS,
                 self.lane.wake,
+                json.dumps(_record(report)),
             ],
         )
         return bool(answer)
+
+
+def _record(report: StatusReport) -> dict[str, str]:
+    return {
+        "part": report.part_id,
+        "sid": report.sid,
+        "status": report.status,
+        "error_code": report.error_code,
+    }

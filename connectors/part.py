@@ -11,13 +11,15 @@ from connectors.ids import sortable_id
 
 @dataclass(frozen=True)
 class Part:
-    """`id` begins with the conversation's; times are milliseconds since 1970.
+    """`id` begins with the conversation's; `session` is the one it answers in; times are
+    milliseconds since 1970.
 
     `asked_ms` is when Twilio was asked to send it, while it is unknown whether Twilio has it;
     `over_ms` is when that request is certainly over.
     """
 
     id: str
+    session: str
     business: str
     customer: str
     body: str
@@ -26,9 +28,9 @@ class Part:
     over_ms: int = 0
 
     @classmethod
-    def new(cls, conversation: str, business: str, customer: str, body: str) -> Part:
+    def new(cls, conversation: str, session: str, business: str, customer: str, body: str) -> Part:
         part_id = f"{conversation}.{sortable_id()}"
-        return cls(part_id, business, customer, body, int(time.time() * 1000))
+        return cls(part_id, session, business, customer, body, int(time.time() * 1000))
 
     @classmethod
     def read(cls, item: str) -> Part:

@@ -100,7 +100,7 @@ class Sender:
         )
 
     async def _drop(self, claim: Claim, part: Part, reason: str, code: int = 0) -> None:
-        await self.outbox.drop(claim, part)
+        await self.outbox.drop(claim, part, reason, code)
         log.error(
             "sms.dropped", part=part.id, customer=mask(part.customer), reason=reason, code=code
         )

@@ -22,6 +22,8 @@ from connectors.errors import NothingToSay
 from connectors.ids import sortable_id
 from connectors.inbox import SETTLE_AT_MOST_MS
 from connectors.lanes import Lane, held
+from connectors.part import Part
+from connectors.segments import count
 from connectors.settings import Settings
 from connectors.store import Store, unavailable_is_named
 from connectors.turn import Turn, current_turn
@@ -148,8 +150,8 @@ class SessionStore(TrackerStore):
         replace: bool = False,
         letter: DeadLetter | None = None,
     ) -> None:
-        lines = [json.dumps(event.as_dict()) for event in events]
-        parts = [part.write() for part in turn.parts()] if turn else []
+        dumped = [event.as_dict() for event in events]
+        parts = turn.parts() if turn else []
         answer = await self.store.step(
             "commit",
             [
@@ -162,6 +164,7 @@ class SessionStore(TrackerStore):
                 self.outbox.items(conversation),
                 self.outbox.due,
                 keys.DEAD_LETTERS,
+                keys.LOG,
             ],
             [
                 conversation,
@@ -178,14 +181,29 @@ class SessionStore(TrackerStore):
                 keys.MOST_DEAD_LETTERS,
                 turn.texts[0].text.business if turn else "",
                 turn.texts[0].text.customer if turn else "",
-                len(lines),
-                *lines,
-                *parts,
+                json.dumps(_record(dumped, turn, parts, letter)),
+                len(dumped),
+                *map(json.dumps, dumped),
+                *(part.write() for part in parts),
             ],
         )
         held(answer)
         if turn:
             turn.committed = True
+
+
+def _record(
+    events: list[dict[str, Any]], turn: Turn | None, parts: list[Part], letter: DeadLetter | None
+) -> dict[str, Any]:
+    """What the session log shall know of a save; see session_log."""
+    return {
+        "texts": [waiting.text.sid for waiting in turn.texts] if turn else [],
+        "events": events,
+        "parts": [{"id": p.id, "body": p.body, **count(p.body)._asdict()} for p in parts],
+        "tries": turn.claim.tries if turn else 1,
+        "seconds": round(turn.age_seconds, 3) if turn else 0,
+        "failed": letter.reason if letter else "",
+    }
 
 
 def _turn_of(conversation: str) -> Turn | None:

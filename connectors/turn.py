@@ -63,9 +63,9 @@ class Turn:
 
     def parts(self) -> list[Part]:
         """The reply, ready for the outbox."""
-        first = self.texts[0].text
+        last = self.texts[-1]
         return [
-            Part.new(self.conversation, first.business, first.customer, body)
+            Part.new(self.conversation, last.session, last.text.business, last.text.customer, body)
             for said in self.reply.texts
             for body in split(said)
         ]

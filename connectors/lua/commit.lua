@@ -1,12 +1,14 @@
--- THE COMMIT. Events appended, the session renewed, reply parts put in the outbox and the answered
--- texts taken out of the inbox: all of it or, for a holder that lost its lease, nothing.
+-- THE COMMIT. Events appended, the session renewed, the record of it written, reply parts put in the
+-- outbox and the answered texts taken out of the inbox: all of it or, for a holder that lost its
+-- lease, nothing.
 -- KEYS  session, its events,
 --       inbox of the customer, inbox lane, its leases, its tries,
---       outbox of the customer, outbox lane, dead letters
+--       outbox of the customer, outbox lane, dead letters, log
 -- ARGV  conversation, fence ('' outside a turn), session for s, id for a new session,
 --       '1' to replace the events, texts answered, settle ms, settle at most ms,
 --       inbox wake channel, outbox wake channel, dead letter (JSON or ''), most dead letters,
---       business number, customer number ('' outside a turn), number of events, events..., parts...
+--       business number, customer number ('' outside a turn), record for the log (JSON),
+--       number of events, events..., parts...
 -- Returns 1, or 0 when somebody else holds the conversation by now.
 local conversation, fence = ARGV[1], ARGV[2]
 if fence ~= '' and redis.call('HGET', KEYS[5], conversation) ~= fence then return 0 end
@@ -14,14 +16,20 @@ if fence ~= '' and redis.call('HGET', KEYS[5], conversation) ~= fence then retur
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+local function log(kind, session, data)
+  redis.call('XADD', KEYS[10], '*', 'kind', kind, 'conversation', conversation, 'session', session, 'data', data)
+end
+
 if redis.call('HSETNX', KEYS[1], 'id', ARGV[4]) == 1 then
   redis.call('HSET', KEYS[1], 'opened_ms', now, 'business', ARGV[13], 'customer', ARGV[14])
+  log('session.opened', ARGV[4], cjson.encode({business = ARGV[13], customer = ARGV[14]}))
 end
 if ARGV[5] == '1' then redis.call('DEL', KEYS[2]) end
-local parts_from = 16 + ARGV[15]
-for i = 16, parts_from - 1 do redis.call('RPUSH', KEYS[2], ARGV[i]) end
+local parts_from = 17 + ARGV[16]
+for i = 17, parts_from - 1 do redis.call('RPUSH', KEYS[2], ARGV[i]) end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
+log('turn', redis.call('HGET', KEYS[1], 'id'), ARGV[15])
 if fence == '' then return 1 end
 
 for i = parts_from, #ARGV do redis.call('RPUSH', KEYS[7], ARGV[i]) end

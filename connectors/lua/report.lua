@@ -1,12 +1,13 @@
 -- A delivery report: never moves a message backwards, and lets go what waited for it.
--- KEYS  message, SID of the part, session, outbox lane, its leases
+-- KEYS  message, SID of the part, session, outbox lane, its leases, log
 -- ARGV  SID, status, its rank, error code, part id, conversation, rank to wait for,
---       keep for s, wake channel
+--       keep for s, wake channel, record for the log (JSON)
 -- Returns 1 when the report is news, else 0.
 if ARGV[5] ~= '' then redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[8]) end
 if tonumber(redis.call('HGET', KEYS[1], 'rank') or -1) >= tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[1], 'status', ARGV[2], 'rank', ARGV[3], 'error_code', ARGV[4])
 redis.call('EXPIRE', KEYS[1], ARGV[8])
+redis.call('XADD', KEYS[6], '*', 'kind', 'part.status', 'conversation', ARGV[6], 'session', '', 'data', ARGV[10])
 
 if tonumber(ARGV[3]) >= tonumber(ARGV[7]) and redis.call('HGET', KEYS[3], 'awaited') == ARGV[1] then
   redis.call('HDEL', KEYS[3], 'awaited', 'awaited_until')

@@ -1,14 +1,16 @@
 -- The first part is settled: Twilio has it under a SID, or will never have it (SID '').
 -- What comes next waits until a report says that this one is on its way, or for a bounded time.
--- KEYS  outbox of the customer, outbox lane, its leases, its tries, session, message
+-- KEYS  outbox of the customer, outbox lane, its leases, its tries, session, message, log
 -- ARGV  conversation, fence, SID, part id, status, its rank, rank to wait for, wait at most ms,
---       keep the message for s, wake channel
+--       keep the message for s, wake channel, session of the part, kind of record, its data (JSON)
 -- Returns 1, or 0 when somebody else holds the conversation by now.
 local conversation, sid = ARGV[1], ARGV[3]
 if redis.call('HGET', KEYS[3], conversation) ~= ARGV[2] then return 0 end
 redis.call('LPOP', KEYS[1])
 redis.call('HDEL', KEYS[3], conversation)
 redis.call('HDEL', KEYS[4], conversation)
+
+redis.call('XADD', KEYS[7], '*', 'kind', ARGV[12], 'conversation', conversation, 'session', ARGV[11], 'data', ARGV[13])
 
 local time = redis.call('TIME')
 local due = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -23,6 +23,7 @@ from connectors.store import Store
 from connectors.twilio_sms import Desk, routes
 from connectors.wire import HEALTH_PATH, STATUS_PATH, WEBHOOK_PATH
 from local.ports import free_port
+from tests.log import log_of
 from tests.valkey import Valkey
 
 pytestmark = pytest.mark.integration
@@ -242,6 +243,9 @@ async def test_a_delivery_report_is_noted_and_never_moves_back(door: Door) -> No
         assert (await door.post(report, path)).status_code == 204
     assert await door.store.client.hget(keys.message(sid), "status") == "delivered"
     assert await door.store.client.get(keys.part_sid("c.01ARYZ6S41")) == sid
+    records = await log_of(door.store)
+    assert [record["data"]["status"] for record in records] == ["sent", "delivered"]
+    assert {record["data"]["part"] for record in records} == {"c.01ARYZ6S41"}
 
 
 async def test_a_report_for_another_part_is_not_signed(door: Door) -> None:

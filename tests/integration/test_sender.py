@@ -29,11 +29,13 @@ from connectors.wire import StatusReport
 from local.ports import free_port
 from local.pretend_twilio import PretendConfig, create_app
 from local.pretend_twilio.server import PhoneServer
+from tests.log import log_of
 from tests.pretend_business import ACCOUNT, BUSINESS, CUSTOMER, TOKEN, pretend_config, serving
 
 pytestmark = pytest.mark.integration
 
 CONVERSATION = "c" * 32
+SESSION = "01JD0000000000000000000000"
 LISTED_WITHIN = 0.3
 
 
@@ -122,7 +124,7 @@ async def logged(logs: list[Any], event: str) -> None:
 
 
 def part(body: str) -> Part:
-    return Part.new(CONVERSATION, BUSINESS, CUSTOMER, body)
+    return Part.new(CONVERSATION, SESSION, BUSINESS, CUSTOMER, body)
 
 
 @contextmanager
@@ -156,6 +158,11 @@ async def test_a_part_is_sent_once_and_its_sid_kept(post: Post) -> None:
         "status": "queued",
         "rank": "1",
     }
+    [record] = await log_of(post.outbox.store)
+    assert record["kind"] == "part.sent"
+    assert record["session"] == SESSION
+    assert record["data"]["part"] == sent.id
+    assert keys.message(record["data"]["sid"]) == sid
 
 
 @pytest.mark.parametrize(
@@ -227,6 +234,10 @@ async def test_what_twilio_never_takes_is_dropped_and_named(post: Post) -> None:
         await logged(logs, "sms.dropped")
     [dropped] = [line for line in logs if line["event"] == "sms.dropped"]
     assert dropped["code"] == 21610
+    [record] = await log_of(post.outbox.store)
+    assert record["kind"] == "part.dropped"
+    assert record["data"]["code"] == 21610
+    assert record["data"]["reason"]
     assert "+15005550004" not in str(logs)
 
 

@@ -25,6 +25,7 @@ from connectors.session_store import SessionStore
 from connectors.store import Store
 from connectors.turn import QUICK_TRIES, Turn, TurnRunner, current_turn
 from connectors.wire import InboundText
+from tests.log import log_of
 
 pytestmark = pytest.mark.integration
 
@@ -135,6 +136,29 @@ async def test_a_redelivered_text_is_not_answered_again(office: Office) -> None:
     assert not await office.inbox.accept(text(1, "hello"))
     await office.inbox.accept(text(2, "and now"))
     assert await office.answers(2) == ["You said: hello", "You said: and now"]
+
+
+async def test_the_session_log_has_what_was_said_and_done(office: Office) -> None:
+    office.worker.start()
+    await office.inbox.accept(text(1, "hello"))
+    await office.inbox.accept(text(1, "hello"))  # the same webhook again is nothing new
+    await office.answers(1)
+    opened, heard, turn = await log_of(office.store)
+    assert opened["kind"] == "session.opened"
+    assert opened["data"] == {"business": BUSINESS, "customer": ADA}
+    assert heard["kind"] == "text"
+    assert heard["data"] == text(1, "hello").__dict__
+    assert turn["kind"] == "turn"
+    assert turn["data"]["texts"] == [text(1, "").sid]
+    assert [event["event"] for event in turn["data"]["events"]] == ["user", "bot", "action"]
+    [part] = turn["data"]["parts"]
+    assert (part["body"], part["segments"], part["encoding"]) == ("You said: hello", 1, "GSM-7")
+    assert turn["data"]["failed"] == ""
+    session = await office.store.field(keys.session(await office.conversation()), "id")
+    assert {record["session"] for record in (opened, heard, turn)} == {session}
+    assert {record["conversation"] for record in (opened, heard, turn)} == {
+        await office.conversation()
+    }
 
 
 async def test_a_redis_that_lost_its_data_needs_no_restart(office: Office) -> None:
@@ -325,7 +349,7 @@ async def test_a_command_in_a_text_is_a_text(body: str) -> None:
 
 
 def claim_of(*texts: InboundText) -> Claim:
-    items = tuple(f"1700000000000 {json.dumps(t.__dict__)}" for t in texts)
+    items = tuple(f"1700000000000 SESSION {json.dumps(t.__dict__)}" for t in texts)
     return Claim("c", 1, 1, items)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import subprocess
 import sys
 import threading
@@ -254,11 +255,26 @@ def test_no_python_anywhere_is_one_sentence_that_says_how_to_get_it(tmp_path: Pa
 # As a whole
 
 
+class Listener(io.StringIO):
+    """Takes the place of the terminal, and notices when somebody is told to wait."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told_to_wait = threading.Event()
+
+    def write(self, text: str) -> int:
+        if "waiting" in text:
+            self.told_to_wait.set()
+        return super().write(text)
+
+
 def test_only_one_at_a_time_and_the_other_is_told(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     order: list[str] = []
     holding = threading.Event()
+    terminal = Listener()
+    monkeypatch.setattr(sys, "stdout", terminal)
 
     def second() -> None:
         holding.wait()
@@ -269,9 +285,7 @@ def test_only_one_at_a_time_and_the_other_is_told(
     thread.start()
     with bootstrap.only_one(tmp_path / "var" / "lock"):
         holding.set()
-        heard = ""
-        while "waiting" not in heard:
-            heard += capsys.readouterr().out
+        assert terminal.told_to_wait.wait(30)
         order.append("first")
     thread.join(10)
     assert order == ["first", "second"]

@@ -1,0 +1,57 @@
+"""The session log: what happened, as records on a Redis stream that the review app takes into SQL.
+
+Records are written by the same atomic steps that do what they tell (lua/), so the log cannot
+disagree with what happened. An entry's id is Redis' own time in milliseconds and a counter: when it
+happened, its place in the order, and its key. Whoever takes entries into a database removes them
+from the stream afterwards; nobody else does.
+
+An entry's fields: `kind`, `conversation` (opaque, see ids), `session` ("" when there is none),
+`data` (a JSON object).
+
+    kind            data
+    session.opened  business, customer: the numbers; "" for a session in `rasa shell` or over REST
+    text            sid, business, customer, body, media: accepted, not answered yet
+    turn            texts: the SIDs it answers, [] outside SMS; events: what it added to the
+                    tracker, as Rasa writes them; parts: id, body, segments, encoding; tries;
+                    seconds since the first of the texts; failed: why it only got the plain
+                    sentence, or ""
+    part.sent       part, sid, status: Twilio has it
+    part.dropped    part, reason, code: it will never be sent
+    part.status     part ("" if unknown), sid, status, error_code: a delivery report with news
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from connectors import keys
+from connectors.store import Store, unavailable_is_named
+
+OPENED = "session.opened"
+TEXT = "text"
+TURN = "turn"
+SENT = "part.sent"
+DROPPED = "part.dropped"
+STATUS = "part.status"
+
+
+class SessionLog:
+    """Writes the records of what happens outside the atomic steps."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    async def write(
+        self, kind: str, data: Mapping[str, Any], *, conversation: str = "", session: str = ""
+    ) -> str:
+        """Append one record; its id. Raises StoreUnavailable."""
+        fields = {
+            "kind": kind,
+            "conversation": conversation,
+            "session": session,
+            "data": json.dumps(data),
+        }
+        with unavailable_is_named():
+            return str(await self.store.client.xadd(keys.LOG, fields))
