@@ -16,7 +16,7 @@ from rasa.shared.core.domain import Domain, SessionConfig
 from rasa.shared.core.events import ActionExecuted, BotUttered, Event, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
-from connectors import keys, rasa_patches
+from connectors import keys, rasa_patches, rasa_speed
 from connectors.dead_letters import DeadLetter
 from connectors.errors import NothingToSay
 from connectors.ids import sortable_id
@@ -50,6 +50,8 @@ class SessionStore(TrackerStore):
         settings = Settings.load()
         # Every Rasa process makes a tracker store, `rasa shell` too.
         rasa_patches.apply(settings.actions_port)
+        if settings.rasa_speed_fixes:
+            rasa_speed.apply()
         self.ttl_seconds = settings.session_ttl_seconds
         self.settle_ms = settings.reply_settle_ms
         self.store = Store.connect(settings.redis_url)

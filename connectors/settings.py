@@ -72,6 +72,7 @@ class Settings:
     fallback_model: Model | None
     embedded_redis: bool
     embedded_model: bool
+    rasa_speed_fixes: bool
     rasa_port: int
     actions_port: int
     phone_port: int
@@ -109,6 +110,12 @@ class _Reader:
                 f"{name} is {given!r}; it must be a whole number from {low} to {high}", default
             )
         return int(given)
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        given = self.text(name, "on" if default else "off").lower()
+        return (
+            self.checked(given, lambda: given in ("on", "off"), f"{name} must be on or off") == "on"
+        )
 
     def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
         given = self.text(name, default).rstrip("/")
@@ -158,6 +165,7 @@ class _Reader:
             else None,
             embedded_redis=not self.text("REDIS_URL"),
             embedded_model=not self.text("LLM_BASE_URL"),
+            rasa_speed_fixes=self.switch("RASA_SPEED_FIXES", default=True),
             rasa_port=ports["RASA_PORT"],
             actions_port=ports["ACTIONS_PORT"],
             phone_port=ports["PHONE_PORT"],

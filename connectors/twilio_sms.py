@@ -22,7 +22,7 @@ from sanic import Blueprint, Sanic
 from sanic.request import Request
 from sanic.response import HTTPResponse, empty, json
 
-from connectors import rasa_patches
+from connectors import rasa_patches, rasa_speed
 from connectors.assistant import Assistant
 from connectors.errors import SettingsError, StoreUnavailable, Unreadable
 from connectors.ids import mask
@@ -191,6 +191,7 @@ class Desk:
             self.reconciling.cancel()
         await asyncio.gather(*(worker.stop() for worker in self.workers))
         self.twilio.close()
+        await rasa_speed.close()
         await self.store.close()
 
     async def health(self) -> HTTPResponse:

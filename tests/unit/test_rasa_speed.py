@@ -1,0 +1,185 @@
+"""The shorter ways through Rasa come to the same end as Rasa's own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+from rasa.core.actions.action import RemoteAction
+from rasa.shared.core.events import Event, UserUttered
+from rasa.shared.utils.common import all_subclasses
+from rasa.utils.endpoints import ClientResponseError, EndpointConfig
+
+from connectors import rasa_speed
+
+rasas_validate = RemoteAction._validate_action_result
+rasas_resolve = Event.resolve_by_type
+rasas_session = EndpointConfig.session
+
+
+@pytest.fixture(autouse=True)
+def rasa_as_it_was() -> Iterator[None]:
+    yield
+    RemoteAction._validate_action_result = rasas_validate
+    Event.resolve_by_type = staticmethod(rasas_resolve)
+    EndpointConfig.session = rasas_session
+
+
+def outcome(ask: Callable[[], Any]) -> Any:
+    """What it returns, or what it raises, with all that it says."""
+    try:
+        return ask()
+    except Exception as error:
+        return type(error), str(error)
+
+
+SLOT = {"event": "slot", "name": "size", "value": 1, "timestamp": None}
+RESULTS = [
+    {"events": [], "responses": []},
+    {},
+    {"events": [SLOT], "responses": [{"text": "hello", "latency_ms": 3}]},
+    {"events": [{"event": "bot", "text": "a", "data": {}}], "responses": []},
+    {"events": [{"event": "restart"}, {"event": "session_started"}]},
+    {"something": "else"},
+    # What is wrong, each in its own way.
+    None,
+    [],
+    "text",
+    {"events": None},
+    {"responses": "hello"},
+    {"responses": ["hello"]},
+    {"events": [{"event": "no such event"}]},
+    {"events": [{"event": "slot", "name": 5}]},
+    {"events": [SLOT, {"event": "followup", "name": 5}]},
+    {"events": [{"timestamp": "now"}], "responses": [1]},
+]
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=repr)
+def test_an_action_servers_answer_is_judged_as_by_rasa(result: Any) -> None:
+    action = RemoteAction("action_llm_reply", None)
+    expected = outcome(lambda: rasas_validate(action, result))
+    assert outcome(lambda: rasa_speed.validate_action_result(action, result)) == expected
+
+
+def test_the_answers_to_judge_are_good_and_bad() -> None:
+    action = RemoteAction("action_llm_reply", None)
+    judged = [outcome(partial(rasas_validate, action, result)) for result in RESULTS]
+    assert judged.count(True) == 6
+
+
+def names_of_events() -> list[str]:
+    return sorted({str(event_class.type_name) for event_class in all_subclasses(Event)})
+
+
+@pytest.mark.parametrize("name", [*names_of_events(), "topic", "no such event", "", None])
+@pytest.mark.parametrize("default", [None, UserUttered])
+def test_every_event_is_found_as_by_rasa(name: Any, default: Any) -> None:
+    expected = outcome(lambda: rasas_resolve(name, default))
+    assert outcome(lambda: rasa_speed.resolve_by_type(name, default)) == expected
+
+
+def test_an_event_that_somebody_defines_later_is_found_too() -> None:
+    rasa_speed.resolve_by_type("user")
+
+    class Later(UserUttered):
+        type_name = "later"
+
+    assert rasa_speed.resolve_by_type("later") is Later
+
+
+class Server:
+    """Answers each request with what it was sent, and counts the connections that it was made."""
+
+    def __init__(self) -> None:
+        self.connections = 0
+        self.requests: list[bytes] = []
+        self.status = b"200 OK"
+        self.serving: list[asyncio.Task[None] | None] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.serving.append(asyncio.current_task())
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+                self.requests.append(head)
+                body = await reader.readexactly(length)
+                writer.write(
+                    b"HTTP/1.1 %b\r\nContent-Type: application/json\r\n" % self.status
+                    + b"Content-Length: %d\r\n\r\n%b" % (length, body)
+                )
+        except asyncio.IncompleteReadError:
+            writer.close()
+            await writer.wait_closed()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[tuple[Server, str]]:
+    server = Server()
+    listening = await asyncio.start_server(server.serve, "127.0.0.1", 0)
+    yield server, f"http://127.0.0.1:{listening.sockets[0].getsockname()[1]}/webhook"
+    await rasa_speed.close()
+    listening.close()
+    await asyncio.gather(*filter(None, server.serving))
+
+
+ENDPOINT = {
+    "headers": {"X-Of-The-Endpoint": "yes"},
+    "basic_auth": {"username": "rasa", "password": "secret"},
+    "token": "a-token",
+}
+
+
+async def test_calls_of_the_action_server_share_a_connection(server: tuple[Server, str]) -> None:
+    counting, url = server
+    rasa_speed.apply()
+    endpoint = EndpointConfig(url)
+    answers = [await endpoint.request(json={"turn": turn}) for turn in range(3)]
+    assert answers == [{"turn": turn} for turn in range(3)]
+    assert counting.connections == 1
+    together = await asyncio.gather(*(endpoint.request(json={"turn": turn}) for turn in range(5)))
+    assert together == [{"turn": turn} for turn in range(5)]
+
+
+async def test_a_call_on_a_kept_connection_says_the_same(server: tuple[Server, str]) -> None:
+    counting, url = server
+    await EndpointConfig(url, **ENDPOINT).request(json={})
+    rasa_speed.apply()
+    for _ in range(2):
+        await EndpointConfig(url, **ENDPOINT).request(json={})
+    rasas, first, second = counting.requests
+    assert first == second == rasas
+
+
+async def test_a_refusal_on_a_kept_connection_is_the_same_error(
+    server: tuple[Server, str],
+) -> None:
+    counting, url = server
+    counting.status = b"400 Bad Request"
+
+    async def refused() -> str:
+        with pytest.raises(ClientResponseError) as caught:
+            await EndpointConfig(url).request(json={"error": "no"})
+        return str(caught.value)
+
+    rasas = await refused()
+    rasa_speed.apply()
+    assert await refused() == rasas
+
+
+def test_one_switch_leaves_rasa_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    from connectors.session_store import SessionStore
+
+    monkeypatch.setenv("RASA_SPEED_FIXES", "off")
+    SessionStore()
+    assert RemoteAction._validate_action_result is rasas_validate
+    assert Event.resolve_by_type is rasas_resolve
+    assert EndpointConfig.session is rasas_session
+    monkeypatch.setenv("RASA_SPEED_FIXES", "on")
+    SessionStore()
+    assert RemoteAction._validate_action_result is rasa_speed.validate_action_result
