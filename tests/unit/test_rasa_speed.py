@@ -45,7 +45,7 @@ GOOD = [
     {"events": [{"event": "restart"}, {"event": "session_started"}]},
     {"something": "else"},
 ]
-BAD = [
+BAD: list[Any] = [
     None,
     [],
     "text",
