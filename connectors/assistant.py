@@ -29,6 +29,7 @@ class Assistant:
     history_tokens: int = 3000
     longest_reply: int = 480
     deadline_seconds: float = 20.0
+    late_apology: str = "Sorry, our answer took too long. Please text again if you still need it."
 
     @classmethod
     def load(cls, file: Path = DEFAULT_FILE) -> Assistant:
@@ -82,6 +83,7 @@ _RULES: Mapping[str, _Rule] = {
     "longest_reply": _number(20, 1_600, int),
     # The action server gives up after 60 seconds, and then the customer would get silence.
     "deadline_seconds": _number(1, 45, (int, float)),
+    "late_apology": _text(480),
 }
 _REQUIRED = [f.name for f in fields(Assistant) if f.default is MISSING]
 

@@ -5,10 +5,19 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
+from enum import IntEnum
 
 from connectors import keys
 from connectors.lanes import Lane
 from connectors.store import Store, unavailable_is_named
+
+
+class Retry(IntEnum):
+    """What became of trying a dead letter again; see lua/revive.lua."""
+
+    SESSION_OVER = -1
+    TAKEN_BY_ANOTHER = 0
+    IN_THE_INBOX = 1
 
 
 @dataclass(frozen=True)
@@ -46,8 +55,8 @@ class DeadLetters:
             lines = await self.store.client.lrange(keys.DEAD_LETTERS, 0, -1)
         return [DeadLetter.read(line) for line in lines]
 
-    async def retry(self, letter: DeadLetter) -> bool:
-        """Put the texts back into the inbox. False if it is too late: their session is over."""
+    async def retry(self, letter: DeadLetter) -> Retry:
+        """Put the texts back into the inbox, unless somebody else has, or it is too late."""
         answer = await self.store.step(
             "revive",
             [
@@ -59,4 +68,4 @@ class DeadLetters:
             ],
             [letter.write(), letter.conversation, self.inbox.wake, *reversed(letter.items)],
         )
-        return int(answer) >= 0
+        return Retry(int(answer))

@@ -15,8 +15,16 @@ def conversation_id(key: str, business: str, customer: str) -> str:
 
     Keyed, because all ten billion North American numbers could be tried otherwise.
     """
-    pair = f"{business}\n{customer}".encode()
-    return hmac.new(key.encode(), pair, hashlib.sha256).hexdigest()[:32]
+    return _keyed(key, f"{business}\n{customer}")
+
+
+def number_id(key: str, number: str) -> str:
+    """The name of one number: 32 hex digits that do not tell it."""
+    return _keyed(key, number)
+
+
+def _keyed(key: str, told: str) -> str:
+    return hmac.new(key.encode(), told.encode(), hashlib.sha256).hexdigest()[:32]
 
 
 def sortable_id(now: float | None = None) -> str:

@@ -29,6 +29,16 @@ def part_sid(part_id: str) -> str:
     return f"sms:part:{part_id}"
 
 
+def free_again(number_id: str) -> str:
+    """The millisecond from which on a number of ours may send again, by its own limit."""
+    return f"sms:pace:{number_id}"
+
+
+def place(part_id: str) -> str:
+    """The millisecond at which a part may leave, while it waits for it."""
+    return f"sms:pace:of:{part_id}"
+
+
 def session(conversation: str) -> str:
     """Hash: id, opened_ms, business, customer; awaited, awaited_until."""
     return f"session:{conversation}"

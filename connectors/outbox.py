@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from connectors import keys
 from connectors.lanes import Claim, Lane, held
 from connectors.part import Part
-from connectors.session_log import DROPPED, SENT
-from connectors.store import Store
+from connectors.segments import count
+from connectors.session_log import APOLOGY, DROPPED, SENT
+from connectors.store import Store, unavailable_is_named
 from connectors.wire import StatusReport
 
 # How far a message has come. Reports arrive late, twice and out of order; none moves it back.
@@ -59,6 +60,34 @@ class Outbox:
         arguments = [claim.conversation, claim.fence, part.write()]
         held(await self.store.step("mark", names, arguments))
         return part
+
+    async def waiting(self, claim: Claim) -> list[Part]:
+        """All parts of the customer, the next one first."""
+        with unavailable_is_named():
+            items = await self.store.client.lrange(self.lane.items(claim.conversation), 0, -1)
+        return [Part.read(item) for item in items]
+
+    async def apologise(self, claim: Claim, late: Sequence[Part], apology: Part) -> bool:
+        """Put an apology in place of the first parts; False if their session is over."""
+        conversation = claim.conversation
+        counted = count(apology.body)._asdict()
+        replaced = [part.id for part in late if part.id != apology.id]
+        record = {"part": apology.id, "body": apology.body, **counted, "instead_of": replaced}
+        answer = await self.store.step(
+            "apologise",
+            [self.lane.items(conversation), self.lane.leases, keys.session(conversation), keys.LOG],
+            [
+                conversation,
+                claim.fence,
+                len(late),
+                apology.write(),
+                apology.session,
+                APOLOGY if replaced else "",
+                json.dumps(record),
+            ],
+        )
+        held(answer)
+        return int(answer) > 0
 
     async def sent(self, claim: Claim, part: Part, sid: str, status: str) -> None:
         """Twilio has the part: take it out, and let the next one wait for the report."""

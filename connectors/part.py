@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from connectors.ids import sortable_id
 
@@ -15,7 +15,8 @@ class Part:
     milliseconds since 1970.
 
     `asked_ms` is when Twilio was asked to send it, while it is unknown whether Twilio has it;
-    `over_ms` is when that request is certainly over.
+    `over_ms` is when that request is certainly over. An `apology` stands for replies that came
+    too late.
     """
 
     id: str
@@ -26,11 +27,30 @@ class Part:
     created_ms: int
     asked_ms: int = 0
     over_ms: int = 0
+    apology: bool = False
 
     @classmethod
-    def new(cls, conversation: str, session: str, business: str, customer: str, body: str) -> Part:
+    def new(
+        cls,
+        conversation: str,
+        session: str,
+        business: str,
+        customer: str,
+        body: str,
+        now: float | None = None,
+    ) -> Part:
+        """`now` is in seconds since 1970; the parts of one reply have it in common."""
+        created = time.time() if now is None else now
         part_id = f"{conversation}.{sortable_id()}"
-        return cls(part_id, session, business, customer, body, int(time.time() * 1000))
+        return cls(part_id, session, business, customer, body, int(created * 1000))
+
+    def apologising(self, sentence: str) -> Part:
+        """What the customer gets instead of this part and of those that are late with it."""
+        if self.apology:
+            return self
+        conversation = self.id.partition(".")[0]
+        part = Part.new(conversation, self.session, self.business, self.customer, sentence)
+        return replace(part, apology=True)
 
     @classmethod
     def read(cls, item: str) -> Part:

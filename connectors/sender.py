@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import takewhile
+
 import structlog
 
 from connectors.errors import SendRefused, SendUnavailable, SendUnknown
 from connectors.ids import mask
 from connectors.lanes import Claim, backoff
 from connectors.outbox import Outbox
+from connectors.pace import Pace
 from connectors.part import Part
 from connectors.segments import count
 from connectors.twilio_api import Accepted, TwilioApi
 
 log = structlog.get_logger(__name__)
 
-# An answer that comes later than this would surprise more than it helps.
-TOO_OLD_SECONDS = 600.0
-TOO_OLD = "the reply is older than ten minutes"
 # How long Twilio may take, after the request is over, to list a message that it has taken.
 LISTED_WITHIN_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Lateness:
+    """When a reply is too old to be sent as if nothing had happened, and what is said then.
+
+    No `apology`: nothing is said.
+    """
+
+    after_seconds: float
+    apology: str | None
+
+    def left(self, part: Part) -> float:
+        """Seconds in which the part can still be sent. An apology never gets too old."""
+        return self.after_seconds - (0 if part.apology else part.age_seconds)
+
+    def has_come_over(self, part: Part) -> bool:
+        return part.apology or self.left(part) < 0
 
 
 class Sender:
@@ -28,10 +47,14 @@ class Sender:
         self,
         outbox: Outbox,
         twilio: TwilioApi,
+        pace: Pace,
+        lateness: Lateness,
         listed_within_seconds: float = LISTED_WITHIN_SECONDS,
     ) -> None:
         self.outbox = outbox
         self.twilio = twilio
+        self.pace = pace
+        self.lateness = lateness
         self.listed_within_seconds = listed_within_seconds
 
     async def handle(self, claim: Claim) -> None:
@@ -39,12 +62,42 @@ class Sender:
         part = Part.read(claim.items[0])
         if part.asked_ms:
             await self._resolve(claim, part)
-        elif part.age_seconds > TOO_OLD_SECONDS:
-            await self._drop(claim, part, TOO_OLD)
         else:
+            await self._send_in_time(claim, part)
+
+    async def _send_in_time(self, claim: Claim, part: Part) -> None:
+        if not self.lateness.has_come_over(part):
             await self._send(claim, part)
+        elif self.lateness.apology:
+            await self._apologise(claim, part, self.lateness.apology)
+        else:
+            await self._drop(claim, part, f"older than {self.lateness.after_seconds:g} s")
+
+    async def _apologise(self, claim: Claim, part: Part, sentence: str) -> None:
+        """One sentence for all that is late: the parts of this reply, and the replies after it."""
+        waiting = await self.outbox.waiting(claim)
+        late = list(takewhile(lambda p: self._belongs_to(part, p), waiting))
+        apology = part.apologising(sentence)
+        if not await self.outbox.apologise(claim, late, apology):
+            await self._drop(claim, part, "late, and the session is over")
+            return
+        if late != [apology]:
+            log.warning("sms.late", part=apology.id, instead_of_parts=len(late))
+        await self._send(claim, apology)
+
+    def _belongs_to(self, first: Part, part: Part) -> bool:
+        return part.session == first.session and self.lateness.has_come_over(part)
 
     async def _send(self, claim: Claim, part: Part) -> None:
+        wait = await self.pace.wait_for(part, self.lateness.left(part))
+        if wait is None:
+            await self._drop(claim, part, "SEGMENTS_PER_SECOND leaves no room for it in time")
+        elif wait:
+            await self.outbox.lane.release(claim, wait, counts=False)
+        else:
+            await self._ask(claim, part)
+
+    async def _ask(self, claim: Claim, part: Part) -> None:
         asked = await self.outbox.mark_asked(claim, part)
         try:
             accepted = await self.twilio.send(asked)
@@ -73,10 +126,8 @@ class Sender:
         elif part.over_for_seconds < self.listed_within_seconds:
             wait = self.listed_within_seconds - part.over_for_seconds
             await self.outbox.lane.release(claim, wait)
-        elif part.age_seconds > TOO_OLD_SECONDS:
-            await self._drop(claim, part, TOO_OLD)
         else:
-            await self._send(claim, part)
+            await self._send_in_time(claim, part)
 
     async def _look_up(self, part: Part) -> Accepted | None:
         sid = await self.outbox.sid_from_report(part)

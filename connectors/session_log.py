@@ -17,6 +17,8 @@ An entry's fields: `kind`, `conversation` (opaque, see ids), `session` ("" when 
                     sentence, or ""
     part.sent       part, sid, status: Twilio has it
     part.dropped    part, reason, code: it will never be sent
+    part.apology    part, body, segments, encoding; instead_of: the parts that came too late, for
+                    which it stands and which will never be sent
     part.status     part ("" if unknown), sid, status, error_code: a delivery report with news
 """
 
@@ -34,6 +36,7 @@ TEXT = "text"
 TURN = "turn"
 SENT = "part.sent"
 DROPPED = "part.dropped"
+APOLOGY = "part.apology"
 STATUS = "part.status"
 
 

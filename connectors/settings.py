@@ -21,8 +21,10 @@ VAR = ROOT / "var"
 PRETEND_NUMBER = "+15550100001"
 PRETEND_ACCOUNT_SID = "AC" + "0" * 31 + "1"
 LOOPBACK = "127.0.0.1"
+LATE_REPLIES = ("apologise", "drop")
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
+_DECIMAL = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _SHORT_CODE = re.compile(r"\d{5,6}")
 _ACCOUNT_SID = re.compile(r"AC[0-9a-zA-Z]{32}")
 _T = TypeVar("_T")
@@ -68,6 +70,10 @@ class Settings:
     redis_url: str = field(repr=False)
     session_ttl_seconds: int
     reply_settle_ms: int
+    turns_at_once: int
+    segments_per_second: float | None
+    late_reply_seconds: int
+    late_reply: str  # one of LATE_REPLIES
     model: Model
     fallback_model: Model | None
     embedded_redis: bool
@@ -117,6 +123,24 @@ class _Reader:
             self.checked(given, lambda: given in ("on", "off"), f"{name} must be on or off") == "on"
         )
 
+    def rate(self, name: str, *, low: float, high: float) -> float | None:
+        """A number with or without decimals; None if it is not set."""
+        given = self.text(name)
+        if not given:
+            return None
+        return self.checked(
+            float(given) if _DECIMAL.fullmatch(given) else 0.0,
+            lambda: bool(_DECIMAL.fullmatch(given)) and low <= float(given) <= high,
+            f"{name} is {given!r}; it must be a number from {low:g} to {high:g}",
+        )
+
+    def word(self, name: str, known: tuple[str, ...]) -> str:
+        """One of the words; the first is the default."""
+        given = self.text(name, known[0])
+        return self.checked(
+            given, lambda: given in known, f"{name} is {given!r}; it must be {' or '.join(known)}"
+        )
+
     def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
         given = self.text(name, default).rstrip("/")
         return self.checked(
@@ -159,6 +183,11 @@ class _Reader:
             redis_url=self.url("REDIS_URL", redis_default, ("redis", "rediss", "unix")),
             session_ttl_seconds=self.whole("SESSION_TTL_SECONDS", 86_400, low=1, high=30 * 86_400),
             reply_settle_ms=self.whole("REPLY_SETTLE_MS", 400, low=0, high=2_000),
+            turns_at_once=self.whole("TURNS_AT_ONCE", 64, low=1, high=1_000),
+            segments_per_second=self.rate("SEGMENTS_PER_SECOND", low=0.1, high=1_000),
+            # Twilio keeps a message for ten hours at most.
+            late_reply_seconds=self.whole("LATE_REPLY_SECONDS", 600, low=60, high=36_000),
+            late_reply=self.word("LATE_REPLY", LATE_REPLIES),
             model=self.model("LLM_", model_default),
             fallback_model=self.model("LLM_FALLBACK_", "")
             if self.text("LLM_FALLBACK_BASE_URL")

@@ -63,9 +63,10 @@ class Turn:
 
     def parts(self) -> list[Part]:
         """The reply, ready for the outbox."""
-        last = self.texts[-1]
+        last, now = self.texts[-1], time.time()
+        business, customer = last.text.business, last.text.customer
         return [
-            Part.new(self.conversation, last.session, last.text.business, last.text.customer, body)
+            Part.new(self.conversation, last.session, business, customer, body, now)
             for said in self.reply.texts
             for body in split(said)
         ]

@@ -59,10 +59,19 @@ class ReceivedText:
 
 
 class TwilioApi:
-    """Sends messages and finds them again."""
+    """Sends messages and finds them again.
 
-    def __init__(self, settings: Twilio, timeout: float = REQUEST_SECONDS) -> None:
+    Twilio itself drops what it could not hand over within `validity_seconds`, 1 to 36000.
+    """
+
+    def __init__(
+        self,
+        settings: Twilio,
+        timeout: float = REQUEST_SECONDS,
+        validity_seconds: int = VALIDITY_SECONDS,
+    ) -> None:
         self.settings = settings
+        self.validity_seconds = validity_seconds
         self._threads = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="twilio")
         http = _HttpClient(timeout)
         user, password = settings.credentials
@@ -92,7 +101,7 @@ class TwilioApi:
             from_=part.business,
             body=part.body,
             status_callback=self._status_url(part),
-            validity_period=VALIDITY_SECONDS,
+            validity_period=self.validity_seconds,
         )
 
     def _status_url(self, part: Part) -> str:

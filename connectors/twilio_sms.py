@@ -29,9 +29,10 @@ from connectors.ids import mask
 from connectors.inbox import Inbox
 from connectors.lanes import Worker
 from connectors.outbox import Outbox
+from connectors.pace import Pace
 from connectors.reconcile import Reconciler
 from connectors.sanic_guard import refuse_bad_lengths
-from connectors.sender import Sender
+from connectors.sender import Lateness, Sender
 from connectors.session_store import SessionStore
 from connectors.settings import Settings, is_loopback
 from connectors.store import Store
@@ -41,7 +42,6 @@ from connectors.wire import MAX_BODY_BYTES, Form, is_signed, read_inbound, read_
 
 log = structlog.get_logger(__name__)
 
-TURNS_AT_ONCE = 64
 # Twilio itself takes no longer for all of a request.
 BODY_SECONDS = 15.0
 # What the action server needs beside the model, whose deadline is the assistant's.
@@ -135,7 +135,9 @@ class Desk:
             session_ttl_seconds=self.settings.session_ttl_seconds,
         )
         self.outbox = Outbox(self.store)
-        self.twilio = TwilioApi(self.settings.twilio)
+        self.twilio = TwilioApi(
+            self.settings.twilio, validity_seconds=self.settings.late_reply_seconds
+        )
 
     async def start(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to answer. Stops the server when it could not answer, or not safely."""
@@ -162,12 +164,14 @@ class Desk:
 
         longest = self.assistant.deadline_seconds + TURN_MARGIN_SECONDS
         runner = TurnRunner(to_rasa, apologise, longest)
-        sender = Sender(self.outbox, self.twilio)
         self.workers = [
             Worker(
-                self.inbox.lane, runner.handle, TURNS_AT_ONCE, longest_wait=LONGEST_WAIT_SECONDS
+                self.inbox.lane,
+                runner.handle,
+                self.settings.turns_at_once,
+                longest_wait=LONGEST_WAIT_SECONDS,
             ),
-            Worker(self.outbox.lane, sender.handle, CALLS_AT_ONCE),
+            Worker(self.outbox.lane, self._sender().handle, CALLS_AT_ONCE),
         ]
         for worker in self.workers:
             worker.start()
@@ -175,6 +179,16 @@ class Desk:
         reconciler = Reconciler(self.inbox, self.twilio, self.settings.twilio.numbers)
         self.reconciling = asyncio.create_task(reconciler.run(), name="reconciler")
         log.info("sms.ready", numbers=[mask(n) for n in self.settings.twilio.numbers])
+
+    def _sender(self) -> Sender:
+        settings = self.settings
+        apology = self.assistant.late_apology if settings.late_reply == "apologise" else None
+        return Sender(
+            self.outbox,
+            self.twilio,
+            Pace(self.store, settings.segments_per_second),
+            Lateness(settings.late_reply_seconds, apology),
+        )
 
     def _warn_of_address(self) -> None:
         twilio = self.settings.twilio

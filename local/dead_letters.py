@@ -6,10 +6,16 @@ import asyncio
 import sys
 from datetime import datetime
 
-from connectors.dead_letters import DeadLetter, DeadLetters
+from connectors.dead_letters import DeadLetter, DeadLetters, Retry
 from connectors.errors import SettingsError, StoreUnavailable
 from connectors.settings import Settings
 from connectors.store import Store
+
+OUTCOMES = {
+    Retry.IN_THE_INBOX: "in the inbox again",
+    Retry.TAKEN_BY_ANOTHER: "somebody else has taken it meanwhile",
+    Retry.SESSION_OVER: "too late: the session is over",
+}
 
 
 async def show(letters: list[DeadLetter]) -> None:
@@ -35,9 +41,7 @@ def chosen(letters: list[DeadLetter], which: str) -> list[DeadLetter]:
 
 async def retry(dead: DeadLetters, letters: list[DeadLetter]) -> None:
     for letter in letters:
-        again = await dead.retry(letter)
-        done = "in the inbox again" if again else "too late: the session is over"
-        print(f"{letter.conversation}  {done}")
+        print(f"{letter.conversation}  {OUTCOMES[await dead.retry(letter)]}")
 
 
 async def run(which: str) -> int:

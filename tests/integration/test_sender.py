@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import async_timeout
 import pytest
@@ -17,11 +18,12 @@ from starlette.types import Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
 from connectors import keys
-from connectors.errors import SendUnavailable
+from connectors.errors import SendRefused, SendUnavailable
 from connectors.lanes import Worker
 from connectors.outbox import Outbox
+from connectors.pace import Pace
 from connectors.part import Part
-from connectors.sender import Sender
+from connectors.sender import Lateness, Sender
 from connectors.settings import Twilio
 from connectors.store import Store
 from connectors.twilio_api import TwilioApi
@@ -30,13 +32,23 @@ from local.ports import free_port
 from local.pretend_twilio import PretendConfig, create_app
 from local.pretend_twilio.server import PhoneServer
 from tests.log import log_of
-from tests.pretend_business import ACCOUNT, BUSINESS, CUSTOMER, TOKEN, pretend_config, serving
+from tests.pretend_business import (
+    ACCOUNT,
+    BUSINESS,
+    CUSTOMER,
+    SECOND_BUSINESS,
+    TOKEN,
+    pretend_config,
+    serving,
+)
 
 pytestmark = pytest.mark.integration
 
 CONVERSATION = "c" * 32
 SESSION = "01JD0000000000000000000000"
 LISTED_WITHIN = 0.3
+LATE_AFTER = 600.0
+SORRY = "Sorry, that took too long."
 
 
 class Troubled:
@@ -88,15 +100,34 @@ async def _into_the_void(_: Message) -> None:
 class Post:
     """An outbox with a sender, and the Twilio that it sends to."""
 
-    def __init__(self, store: Store, twilio: Troubled, url: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        twilio: Troubled,
+        url: str,
+        *,
+        segments_per_second: float | None = None,
+        apology: str | None = None,
+        concurrency: int = 4,
+    ) -> None:
         self.twilio = twilio
         self.outbox = Outbox(store)
         self.api = TwilioApi(
             Twilio(ACCOUNT, (TOKEN,), None, url, (BUSINESS,), "http://127.0.0.1:9", pretend=False),
             timeout=0.5,
         )
-        sender = Sender(self.outbox, self.api, LISTED_WITHIN)
-        self.worker = Worker(self.outbox.lane, sender.handle, concurrency=4)
+        sender = Sender(
+            self.outbox,
+            self.api,
+            Pace(store, segments_per_second),
+            Lateness(LATE_AFTER, apology),
+            LISTED_WITHIN,
+        )
+        self.worker = Worker(self.outbox.lane, sender.handle, concurrency)
+
+    async def stop(self) -> None:
+        await self.worker.stop()
+        self.api.close()
 
     async def leave(self, *parts: Part) -> None:
         """What the commit does: the parts are in the outbox, and their customer is due."""
@@ -111,9 +142,9 @@ class Post:
             while await self.outbox.store.client.zcard(self.outbox.lane.due):
                 await asyncio.sleep(0.01)
 
-    def received(self) -> list[str]:
-        """The bodies that Twilio took, in order."""
-        return [message.body for message in self.twilio.state.store.of_customer(CUSTOMER)]
+    def received(self, customer: str = CUSTOMER) -> list[str]:
+        """The bodies that Twilio took, in order; of every customer if it is ""."""
+        return [message.body for message in self.twilio.state.store.of_customer(customer)]
 
 
 async def logged(logs: list[Any], event: str) -> None:
@@ -127,6 +158,16 @@ def part(body: str) -> Part:
     return Part.new(CONVERSATION, SESSION, BUSINESS, CUSTOMER, body)
 
 
+def late(body: str) -> Part:
+    fresh = part(body)
+    return replace(fresh, created_ms=fresh.created_ms - int(LATE_AFTER * 1000) - 1000)
+
+
+def part_for(number: int, business: str = BUSINESS) -> Part:
+    """For somebody of the crowd."""
+    return Part.new(f"{number:032x}", SESSION, business, f"+1555012{number:04}", f"part {number}")
+
+
 @contextmanager
 def troubled_twilio(config: PretendConfig) -> Iterator[tuple[Troubled, str]]:
     troubled = Troubled(create_app(config))
@@ -136,15 +177,33 @@ def troubled_twilio(config: PretendConfig) -> Iterator[tuple[Troubled, str]]:
 
 
 @pytest.fixture
-async def post(store: Store) -> AsyncIterator[Post]:
+def twilio() -> Iterator[tuple[Troubled, str]]:
     # Messages stay queued for ever, so that no report comes unless the test sends it.
-    config = pretend_config("http://127.0.0.1:9", queued_ms=10**8)
-    with troubled_twilio(config) as (twilio, url):
-        post = Post(store, twilio, url)
-        post.worker.start()
+    with troubled_twilio(pretend_config("http://127.0.0.1:9", queued_ms=10**8)) as twilio:
+        yield twilio
+
+
+@asynccontextmanager
+async def working(post: Post) -> AsyncIterator[Post]:
+    post.worker.start()
+    try:
         yield post
-        await post.worker.stop()
-        post.api.close()
+    finally:
+        await post.stop()
+
+
+@pytest.fixture
+async def post(store: Store, twilio: tuple[Troubled, str]) -> AsyncIterator[Post]:
+    async with working(Post(store, *twilio)) as post:
+        yield post
+
+
+@pytest.fixture
+async def sorry_post(store: Store, twilio: tuple[Troubled, str]) -> AsyncIterator[Post]:
+    """Its customers get a sentence instead of late replies; their session lives."""
+    await store.client.hset(keys.session(CONVERSATION), "id", SESSION)
+    async with working(Post(store, *twilio, apology=SORRY)) as post:
+        yield post
 
 
 async def test_a_part_is_sent_once_and_its_sid_kept(post: Post) -> None:
@@ -242,10 +301,93 @@ async def test_what_twilio_never_takes_is_dropped_and_named(post: Post) -> None:
 
 
 async def test_a_reply_that_is_too_old_is_dropped(post: Post) -> None:
-    await post.leave(replace(part("hello"), created_ms=part("").created_ms - 601_000))
+    await post.leave(late("hello"))
     await post.all_settled()
     assert post.received() == []
     assert post.twilio.asked == 0
+
+
+async def test_twilio_is_told_how_long_a_reply_is_of_use(post: Post) -> None:
+    post.api.validity_seconds = 36_001  # a second longer than it keeps anything
+    with pytest.raises(SendRefused) as refused:
+        await post.api.send(replace(part("Yes, we do."), asked_ms=part("").created_ms))
+    assert refused.value.code == 30045
+
+
+async def test_all_that_is_late_becomes_one_apology(sorry_post: Post) -> None:
+    await sorry_post.leave(late("Yes, we do. It"), late("costs $60."), late("Monday."), part("Hi!"))
+    await said_of_all(sorry_post, "sent", until=2)
+    assert sorry_post.received() == [SORRY, "Hi!"]
+    log = await log_of(sorry_post.outbox.store)
+    [apology] = [record["data"] for record in log if record["kind"] == "part.apology"]
+    assert (apology["body"], len(apology["instead_of"])) == (SORRY, 3)
+
+
+async def test_an_apology_waits_for_twilio_as_long_as_it_must(sorry_post: Post) -> None:
+    """And what is late meanwhile is covered by it, too."""
+    sorry_post.twilio.script.append("429")
+    await sorry_post.leave(late("Yes, we do."))
+    async with async_timeout.timeout(5):
+        while not sorry_post.twilio.asked:
+            await asyncio.sleep(0.01)
+    await sorry_post.leave(late("Monday."))
+    await sorry_post.all_settled()
+    assert sorry_post.received() == [SORRY]
+
+
+async def test_an_apology_whose_outcome_is_unknown_is_not_sent_twice(sorry_post: Post) -> None:
+    sorry_post.twilio.script.append("500 after")
+    await sorry_post.leave(late("Yes, we do."))
+    await sorry_post.all_settled()
+    assert sorry_post.received() == [SORRY]
+
+
+async def test_nobody_gets_an_apology_whose_session_is_over(sorry_post: Post) -> None:
+    await sorry_post.outbox.store.client.delete(keys.session(CONVERSATION))
+    await sorry_post.leave(late("Yes, we do."))
+    await sorry_post.all_settled()
+    assert sorry_post.received() == []
+    assert sorry_post.twilio.asked == 0
+
+
+async def test_two_senders_keep_the_pace_of_a_number_together(
+    store: Store, twilio: tuple[Troubled, str]
+) -> None:
+    posts = [Post(store, *twilio, segments_per_second=10) for _ in range(2)]
+    await posts[0].leave(*(part_for(number) for number in range(16)))
+    async with working(posts[0]), working(posts[1]):
+        await posts[0].all_settled()
+    messages = twilio[0].state.store.of_customer("")
+    assert sorted(m.body for m in messages) == sorted(f"part {n}" for n in range(16))
+    took = (messages[-1].created - messages[0].created).total_seconds()
+    assert took > 1.2  # 15 tenths of a second, less what the first one may have been late
+
+
+async def test_no_two_parts_have_the_same_place(store: Store) -> None:
+    paces = [Pace(store, 4.0) for _ in range(2)]
+    parts = [part_for(number) for number in range(20)]
+    asked = [pace.wait_for(p, 60) for p, pace in zip(parts, paces * 10, strict=True)]
+    waits = sorted(wait or 0 for wait in await asyncio.gather(*asked))
+    passed = 5.0 - 0.25 - waits[-1]  # since the first one asked
+    assert 0 <= passed < 2
+    again = await paces[0].wait_for(parts[-1], 60)
+    assert again is not None
+    assert again <= waits[-1]  # who asks again has the same place
+    assert await paces[1].wait_for(part_for(99), 3.0) is None
+    assert await Pace(store, None).wait_for(part_for(99), 3.0) == 0
+
+
+async def test_a_number_that_waits_holds_up_no_other(
+    store: Store, twilio: tuple[Troubled, str]
+) -> None:
+    """One pair of hands, a long queue at one number, and a customer of another."""
+    other = replace(part_for(99), business=SECOND_BUSINESS)
+    async with working(Post(store, *twilio, segments_per_second=0.1, concurrency=1)) as post:
+        await post.leave(*(part_for(number) for number in range(20)))
+        await until(lambda: post.received(""))
+        await post.leave(other)
+        await until(lambda: other.body in post.received(""))
+        assert len(post.received("")) == 2
 
 
 async def test_the_same_words_twice_are_two_parts(post: Post) -> None:
@@ -311,6 +453,22 @@ async def test_a_report_tells_the_sid_of_a_part_whose_request_failed(post: Post)
     await post.all_settled()
     assert post.twilio.asked == 0
     assert await post.outbox.part_of("SM" + "9" * 32) == marked.id
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    async with async_timeout.timeout(10):
+        while not is_so():
+            await asyncio.sleep(0.01)
+
+
+async def said_of_all(post: Post, status: str, until: int) -> None:
+    """Delivery reports come for everything, until so many messages were taken."""
+    async with async_timeout.timeout(10):
+        while len(taken := post.twilio.state.store.of_customer(CUSTOMER)) < until:
+            for message in taken:
+                part_id = parse_qs(urlsplit(message.status_callback).query)["part"][0]
+                await post.outbox.report(StatusReport(message.sid, status, "", part_id))
+            await asyncio.sleep(0.01)
 
 
 async def said(post: Post, of: Part, status: str) -> None:

@@ -16,7 +16,7 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import ActionExecuted, BotUttered, ConversationPaused, UserUttered
 
 from connectors import keys
-from connectors.dead_letters import DeadLetters
+from connectors.dead_letters import DeadLetters, Retry
 from connectors.errors import LeaseLost, NothingToSay
 from connectors.ids import conversation_id
 from connectors.inbox import Inbox
@@ -274,11 +274,12 @@ async def test_a_dead_letter_can_be_tried_again_while_the_session_lives(
     letters = await dead.all()
     assert ["without a reply" in letter.reason for letter in letters] == [True, True]
     office.assistant.silent = False
-    assert await dead.retry(letters[0])
+    assert await dead.retry(letters[0]) is Retry.IN_THE_INBOX
+    assert await dead.retry(letters[0]) is Retry.TAKEN_BY_ANOTHER
     assert await office.answers(3) == [SORRY, SORRY, "You said: one"]
     assert await dead.all() == letters[1:]
     await office.store.client.delete(keys.session(await office.conversation()))
-    assert not await dead.retry(letters[1])
+    assert await dead.retry(letters[1]) is Retry.SESSION_OVER
     assert await dead.all() == letters[1:]
 
 

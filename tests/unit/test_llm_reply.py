@@ -388,7 +388,7 @@ def test_every_mistake_is_named_with_its_line(tmp_path: Path) -> None:
     assert re.findall(r"shop\.yml(:.*)", str(refused.value)) == [
         ":2: `prompt` must be a text of 1 to 20000 characters, not empty",
         ":3: `temprature` is unknown; known are name, prompt, apology, temperature, max_tokens,"
-        " history_tokens, longest_reply, deadline_seconds",
+        " history_tokens, longest_reply, deadline_seconds, late_apology",
         ":4: `temperature` must be a number from 0 to 2, not 'hot'",
         ":5: `max_tokens` must be a whole number from 1 to 8192, not True",
         ": `apology` is missing",

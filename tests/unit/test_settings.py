@@ -99,3 +99,28 @@ def test_the_pretend_token_is_made_once_and_kept_private(tmp_path: Path) -> None
     assert pretend_token(tmp_path / "var") == first
     assert [f.name for f in (tmp_path / "var").iterdir()] == ["pretend-twilio-token"]
     assert (tmp_path / "var" / "pretend-twilio-token").stat().st_mode & 0o077 == 0
+
+
+def test_what_is_sent_how_fast_and_how_late() -> None:
+    unset = Settings.load({})
+    assert (unset.turns_at_once, unset.segments_per_second) == (64, None)
+    assert (unset.late_reply, unset.late_reply_seconds) == ("apologise", 600)
+    given = Settings.load({"SEGMENTS_PER_SECOND": "0.5", "LATE_REPLY": "drop"})
+    assert (given.segments_per_second, given.late_reply) == (0.5, "drop")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SEGMENTS_PER_SECOND", "0"),
+        ("SEGMENTS_PER_SECOND", "fast"),
+        ("SEGMENTS_PER_SECOND", "1e3"),
+        ("SEGMENTS_PER_SECOND", "nan"),
+        ("LATE_REPLY", "Drop"),
+        ("LATE_REPLY_SECONDS", "10"),
+        ("TURNS_AT_ONCE", "0"),
+    ],
+)
+def test_a_limit_that_is_none_is_named(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} is '{value}'"):
+        Settings.load({name: value})
