@@ -37,7 +37,8 @@ what fails after the 201: To +15005550010 (failed, 30008), ...11 (undelivered, 3
 
 Chaos mode, for proving that no trouble loses or doubles a text; under the same guard:
 
-    POST /chaos/script  {"messages": ["429", "500 after", "ok"], "webhooks": ["reorder"],
+    POST /chaos/script  {"messages": ["429", "500 after", "ok"], "lookups": ["hang"],
+                         "webhooks": ["reorder"],
                          "callbacks": ["lost", {"duplicate": 1, "copies": 3}]}
         the next requests of each kind get these in turn; more can be added any time
     POST /chaos/settings {"seed": 7, "messages": {"429": 0.05, "latency_ms": [0, 300]},
@@ -68,6 +69,7 @@ Chaos mode, for proving that no trouble loses or doubles a text; under the same 
 "cut" (the connection is closed without an answer) come instead of taking the message; "500 after",
 "hang after" and "cut after" come when it was taken, and goes out. "latency_ms" passes before it is
 taken, even from somebody who gives up meanwhile; "retry_after_s" goes with 429 (1).
+`lookups` are about the two GETs of messages: "429", "500", "hang", "cut", "latency_ms".
 `webhooks` are inbound texts, `callbacks` are delivery reports. "duplicate": posted `copies` times
 (2), `together` (1: all at once, 0: one after another); "late": by "delay_ms" ([500, 3000]), each
 copy by its own; "reorder": held back until the next text of the same customer, or the next report

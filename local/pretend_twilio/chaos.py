@@ -55,6 +55,7 @@ class Chaos:
         self.odds = Odds()
         self.seed = new_seed()
         self.messages: Line[AnswerOdds] = Line("messages")
+        self.lookups: Line[AnswerOdds] = Line("lookups")
         self.webhooks: Line[PostingOdds] = Line("webhooks")
         self.callbacks: Line[PostingOdds] = Line("callbacks")
 
@@ -62,7 +63,8 @@ class Chaos:
         """Draw by these odds, from the beginning; what is scripted still comes first."""
         self.odds = odds
         self.seed = new_seed() if seed is None else seed
-        self.messages.drawn = self.webhooks.drawn = self.callbacks.drawn = 0
+        for line in self._lines:
+            line.drawn = 0
 
     def turn(self, switch: str, on: bool) -> None:
         """One switch of the phone page; the others, and the luck, go on as they are."""
@@ -70,15 +72,17 @@ class Chaos:
 
     def add(self, script: Script) -> None:
         self.messages.script.extend(script.messages)
+        self.lookups.script.extend(script.lookups)
         self.webhooks.script.extend(script.webhooks)
         self.callbacks.script.extend(script.callbacks)
 
     def next_answer(self) -> Answering:
         """What happens to this `POST Messages`."""
-        odds, luck = self.messages.next(self.seed, self.odds.messages)
-        answering = odds.draw(luck)
-        self.messages.count(answering.names)
-        return answering
+        return self._next_answer(self.messages, self.odds.messages)
+
+    def next_lookup(self) -> Answering:
+        """What happens to this question about messages."""
+        return self._next_answer(self.lookups, self.odds.lookups)
 
     def next_webhook(self) -> Posting:
         """How this text of a customer is posted."""
@@ -89,7 +93,7 @@ class Chaos:
         return self._next_posting(self.callbacks, self.odds.callbacks)
 
     def as_json(self) -> dict[str, object]:
-        lines = (self.messages, self.webhooks, self.callbacks)
+        lines = self._lines
         return {
             "active": not self.odds.is_calm or any(line.script for line in lines),
             "seed": self.seed,
@@ -98,6 +102,16 @@ class Chaos:
             "counts": {line.kind: dict(line.done) for line in lines},
             "switches": {name: switch.is_on(self.odds) for name, switch in SWITCHES.items()},
         }
+
+    @property
+    def _lines(self) -> tuple[Line[AnswerOdds] | Line[PostingOdds], ...]:
+        return self.messages, self.lookups, self.webhooks, self.callbacks
+
+    def _next_answer(self, line: Line[AnswerOdds], usual: AnswerOdds) -> Answering:
+        odds, luck = line.next(self.seed, usual)
+        answering = odds.draw(luck)
+        line.count(answering.names)
+        return answering
 
     def _next_posting(self, line: Line[PostingOdds], usual: PostingOdds) -> Posting:
         odds, luck = line.next(self.seed, usual)

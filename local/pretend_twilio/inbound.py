@@ -13,7 +13,7 @@ from local.pretend_twilio.errors import Unusable
 from local.pretend_twilio.lifecycle import Lifecycle
 from local.pretend_twilio.optouts import OptOuts
 from local.pretend_twilio.rounds import Rounds
-from local.pretend_twilio.store import Answer, Media, Message, Store, new_sid
+from local.pretend_twilio.store import Answer, Media, Message, Store
 from local.pretend_twilio.troubles import Posting
 from local.pretend_twilio.webhooks import inbound_form
 
@@ -47,10 +47,13 @@ class Inbound:
 
     async def take(self, text: Text, copies: int = 1) -> tuple[Message, Answer]:
         """One text on its way, posted at least so often unless chaos mode loses it."""
-        message = self.store.keep(self._message(text))
+        now = self.config.clock()
+        message = Message.inbound(now, text.sender, text.to, text.body, text.media)
+        self.store.keep(message)
         own_words = self.optouts.hear(text.sender, text.to, text.body)
         if own_words:
-            self.lifecycle.begin(self.store.keep(self._reply(message, own_words)))
+            reply = Message.outbound(now, text.to, text.sender, own_words, "outbound-reply")
+            self.lifecycle.begin(self.store.keep(reply))
         posting = self.chaos.next_webhook()
         self.store.note(message, *posting.words)
         # Goes on when the caller hangs up meanwhile: a text that was sent cannot be taken back.
@@ -66,34 +69,6 @@ class Inbound:
         answer = await self.rounds.go(posting, among, message, self.config.webhook_url, form)
         self.store.change(message, answer=answer)
         return answer
-
-    def _message(self, text: Text) -> Message:
-        now = self.config.clock()
-        return Message(
-            sid=new_sid(text.media),
-            sender=text.sender,
-            to=text.to,
-            body=text.body,
-            direction="inbound",
-            status="received",
-            created=now,
-            updated=now,
-            sent=now,
-            media=text.media,
-        )
-
-    def _reply(self, to: Message, words: str) -> Message:
-        now = self.config.clock()
-        return Message(
-            sid=new_sid(()),
-            sender=to.to,
-            to=to.sender,
-            body=words,
-            direction="outbound-reply",
-            status="queued",
-            created=now,
-            updated=now,
-        )
 
 
 def read_text(given: Any, numbers: tuple[str, ...]) -> Text:

@@ -14,14 +14,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from local.pretend_twilio import errors
-from local.pretend_twilio.accounts import for_account
+from local.pretend_twilio.accounts import Endpoint, for_account
 from local.pretend_twilio.chaos import Chaos
 from local.pretend_twilio.config import PretendConfig
 from local.pretend_twilio.drafts import Draft, read_draft, refusal_of
 from local.pretend_twilio.errors import Refusal, ending_in_words
 from local.pretend_twilio.lifecycle import Lifecycle
 from local.pretend_twilio.optouts import OptOuts
-from local.pretend_twilio.store import Media, Message, Store, new_sid
+from local.pretend_twilio.store import Media, Message, Store
 from local.pretend_twilio.troubles import Answering
 from local.pretend_twilio.webhooks import API_VERSION
 from local.pretend_twilio.wires import NoAnswer, Wires
@@ -49,10 +49,11 @@ class Messages:
 
     def routes(self) -> list[Route]:
         base = f"/{API_VERSION}/Accounts/{{account}}/Messages"
+        list_page, fetch = self._as_chaos_has_it(self.list_page), self._as_chaos_has_it(self.fetch)
         return [
             Route(f"{base}.json", for_account(self.config, self.create), methods=["POST"]),
-            Route(f"{base}.json", for_account(self.config, self.list_page), methods=["GET"]),
-            Route(f"{base}/{{sid}}.json", for_account(self.config, self.fetch)),
+            Route(f"{base}.json", for_account(self.config, list_page), methods=["GET"]),
+            Route(f"{base}/{{sid}}.json", for_account(self.config, fetch)),
         ]
 
     async def create(self, request: Request) -> Response:
@@ -74,9 +75,25 @@ class Messages:
             code = 21610
         if code is not None:
             raise Refusal(code)
-        message = self.store.keep(self._message(draft))
-        self.lifecycle.begin(message)
+        message = Message.outbound(
+            self.config.clock(),
+            draft.sender,
+            draft.to,
+            draft.body,
+            media=tuple(Media(url, "") for url in draft.media_urls),
+            status_callback=draft.status_callback,
+        )
+        self.lifecycle.begin(self.store.keep(message))
         return message
+
+    def _as_chaos_has_it(self, look_up: Endpoint) -> Endpoint:
+        async def troubled(request: Request) -> Response:
+            answering = self.chaos.next_lookup()
+            if answering.latency_ms:
+                await asyncio.sleep(answering.latency_ms / 1000)
+            return self._troubled(answering, request) if answering.do else await look_up(request)
+
+        return troubled
 
     def _troubled(self, answering: Answering, request: Request) -> Response:
         if answering.act in ("hang", "cut"):
@@ -127,22 +144,6 @@ class Messages:
             else None,
             "uri": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
         }
-
-    def _message(self, draft: Draft) -> Message:
-        media = tuple(Media(url, "") for url in draft.media_urls)
-        now = self.config.clock()
-        return Message(
-            sid=new_sid(media),
-            sender=draft.sender,
-            to=draft.to,
-            body=draft.body,
-            direction="outbound-api",
-            status="queued",
-            created=now,
-            updated=now,
-            media=media,
-            status_callback=draft.status_callback,
-        )
 
 
 def as_resource(message: Message, account_sid: str) -> dict[str, object]:

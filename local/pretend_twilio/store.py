@@ -62,6 +62,40 @@ class Message:
     answer: Answer | None = None
     trouble: tuple[str, ...] = ()  # what chaos mode did to it, in words
 
+    @classmethod
+    def inbound(
+        cls, now: datetime, sender: str, to: str, body: str, media: tuple[Media, ...]
+    ) -> Message:
+        """A customer's text that has just come."""
+        sid = new_sid(media)
+        return cls(sid, sender, to, body, "inbound", "received", now, now, sent=now, media=media)
+
+    @classmethod
+    def outbound(
+        cls,
+        now: datetime,
+        sender: str,
+        to: str,
+        body: str,
+        direction: str = "outbound-api",
+        *,
+        media: tuple[Media, ...] = (),
+        status_callback: str = "",
+    ) -> Message:
+        """A message that has just been taken, and waits to be sent."""
+        return cls(
+            sid=new_sid(media),
+            sender=sender,
+            to=to,
+            body=body,
+            direction=direction,
+            status="queued",
+            created=now,
+            updated=now,
+            media=media,
+            status_callback=status_callback,
+        )
+
     @property
     def is_inbound(self) -> bool:
         return self.direction == "inbound"

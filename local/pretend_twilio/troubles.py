@@ -1,7 +1,7 @@
 """What can go wrong between Twilio and the business, how likely it is, and what it came to. Pure.
 
-Two kinds of odds: for how a `POST Messages` is answered, and for how a form (an inbound text, a
-delivery report) is posted. A scripted trouble is odds that leave nothing to chance.
+Two kinds of odds: for how a request about messages is answered, and for how a form (an inbound
+text, a delivery report) is posted. A scripted trouble is odds that leave nothing to chance.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ Span = tuple[int, int]
 
 # "after": the message is taken first, so it goes out although its sender is not told so.
 ANSWERS = ("429", "500", "500 after", "hang", "hang after", "cut", "cut after")
+# Who only asks changes nothing, so there is no "after".
+LOOKUP_ANSWERS = tuple(answer for answer in ANSWERS if not answer.endswith("after"))
 CALM = "ok"
-KINDS = ("messages", "webhooks", "callbacks")
+KINDS = ("messages", "lookups", "webhooks", "callbacks")
 
 _MAX_MS = 600_000
 _MAX_COPIES = 20
@@ -27,7 +29,7 @@ _MAX_COPIES = 20
 
 @dataclass(frozen=True)
 class Answering:
-    """How one `POST Messages` is answered; `do` is one of ANSWERS, or "" for as usual."""
+    """How one request about messages is answered; `do` is one of ANSWERS, or "" for as usual."""
 
     do: str = ""
     latency_ms: int = 0
@@ -171,20 +173,24 @@ class PostingOdds:
 
 @dataclass(frozen=True)
 class Odds:
-    """How likely what is: for messages from the business, and for webhooks and callbacks to it."""
+    """How likely what is: for messages from the business and its questions about them, and for
+    webhooks and callbacks to it."""
 
     messages: AnswerOdds = field(default_factory=AnswerOdds)
+    lookups: AnswerOdds = field(default_factory=AnswerOdds)
     webhooks: PostingOdds = field(default_factory=PostingOdds)
     callbacks: PostingOdds = field(default_factory=PostingOdds)
 
     @property
     def is_calm(self) -> bool:
-        troubled = (odds.is_troubled for odds in (self.messages, self.webhooks, self.callbacks))
-        return not any(troubled) and not self.messages.latency_ms[1]
+        kinds = (self.messages, self.lookups, self.webhooks, self.callbacks)
+        latency = self.messages.latency_ms[1] or self.lookups.latency_ms[1]
+        return not latency and not any(odds.is_troubled for odds in kinds)
 
     def as_json(self) -> dict[str, object]:
         return {
             "messages": self.messages.as_json(),
+            "lookups": self.lookups.as_json(),
             "webhooks": self.webhooks.as_json(),
             "callbacks": self.callbacks.as_json(),
         }
@@ -195,6 +201,7 @@ class Script:
     """Certain trouble for the next ones of each kind, in turn."""
 
     messages: tuple[AnswerOdds, ...] = ()
+    lookups: tuple[AnswerOdds, ...] = ()
     webhooks: tuple[PostingOdds, ...] = ()
     callbacks: tuple[PostingOdds, ...] = ()
 
@@ -203,6 +210,7 @@ def read_script(given: Mapping[str, Any]) -> Script:
     """A list for each kind that shall meet trouble. Raises Unusable."""
     return Script(
         messages=tuple(map(read_answer_odds, _list(given, "messages"))),
+        lookups=tuple(map(read_lookup_odds, _list(given, "lookups"))),
         webhooks=tuple(map(read_posting_odds, _list(given, "webhooks"))),
         callbacks=tuple(map(read_posting_odds, _list(given, "callbacks"))),
     )
@@ -212,17 +220,23 @@ def read_odds(given: Mapping[str, Any]) -> Odds:
     """The odds of all kinds; a kind that is left out is calm. Raises Unusable."""
     return Odds(
         messages=read_answer_odds(given.get("messages", {})),
+        lookups=read_lookup_odds(given.get("lookups", {})),
         webhooks=read_posting_odds(given.get("webhooks", {})),
         callbacks=read_posting_odds(given.get("callbacks", {})),
     )
 
 
-def read_answer_odds(given: Any) -> AnswerOdds:
+def read_lookup_odds(given: Any) -> AnswerOdds:
+    """As for messages, but nothing is taken."""
+    return read_answer_odds(given, LOOKUP_ANSWERS)
+
+
+def read_answer_odds(given: Any, answers: tuple[str, ...] = ANSWERS) -> AnswerOdds:
     """`{"429": 0.05, "latency_ms": [0, 300]}`, or a word for what is certain: `"500 after"`."""
-    given = _fields(given, (*ANSWERS, "latency_ms", "retry_after_s"))
-    odds = tuple((name, _chance(name, given[name])) for name in ANSWERS if name in given)
+    given = _fields(given, (*answers, "latency_ms", "retry_after_s"))
+    odds = tuple((name, _chance(name, given[name])) for name in answers if name in given)
     if math.fsum(p for _, p in odds) > 1:
-        raise Unusable("the odds for messages add up to more than 1")
+        raise Unusable("the odds for answers add up to more than 1")
     return AnswerOdds(
         odds=odds,
         latency_ms=_span("latency_ms", given.get("latency_ms", 0)),

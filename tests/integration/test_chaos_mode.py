@@ -14,16 +14,23 @@ from typing import Any
 
 import httpx
 import pytest
+import requests
 from hypothesis import given
 from hypothesis import strategies as st
-from twilio.base.exceptions import TwilioRestException
+from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.request_validator import RequestValidator
 from twilio.rest import Client
 
 from local.ports import free_port
 from local.pretend_twilio.chaos import Chaos
-from local.pretend_twilio.troubles import ANSWERS, read_odds, read_posting_odds, read_script
+from local.pretend_twilio.troubles import (
+    ANSWERS,
+    LOOKUP_ANSWERS,
+    read_odds,
+    read_posting_odds,
+    read_script,
+)
 from tests.pretend_business import (
     ACCOUNT,
     BUSINESS,
@@ -222,6 +229,19 @@ def test_a_message_may_be_taken_when_its_sender_has_given_up(chaos: Rehearsal, t
     until(lambda: [m.body for m in twilio.messages.list()] == ["Hello"])
 
 
+@pytest.mark.parametrize("trouble", LOOKUP_ANSWERS)
+def test_a_question_may_meet_trouble(chaos: Rehearsal, twilio: Any, trouble: str) -> None:
+    sid = send(twilio).sid
+    chaos.script(lookups=[trouble, "ok", trouble])
+    with pytest.raises((TwilioException, requests.RequestException)):
+        twilio.messages.list(to=CUSTOMER)
+    assert [message.sid for message in twilio.messages.list(to=CUSTOMER)] == [sid]
+    with pytest.raises((TwilioException, requests.RequestException)):
+        twilio.messages(sid).fetch()
+    assert twilio.messages(sid).fetch().sid == sid
+    assert chaos.state()["counts"]["lookups"] == {"asked": 4, trouble: 2}
+
+
 def test_what_twilio_would_refuse_is_refused_in_any_trouble(chaos: Rehearsal, twilio: Any) -> None:
     chaos.script(messages=["cut after"])
     with pytest.raises(TwilioRestException) as refused:
@@ -407,6 +427,7 @@ def test_calm_is_calm(chaos: Rehearsal, twilio: Any) -> None:
     assert chaos.text("Hello?")["answer"]["taken"] is True
     assert chaos.state()["counts"] == {
         "messages": {"asked": 1},
+        "lookups": {},
         "webhooks": {"asked": 1},
         "callbacks": {},
     }
@@ -502,6 +523,7 @@ def test_one_odd_changed_leaves_the_luck_of_the_others() -> None:
         ("script", {"messages": "429"}),
         ("script", {"messages": ["430"]}),
         ("script", {"webhooks": ["500 after"]}),
+        ("script", {"lookups": ["500 after"]}),
         ("script", {"texts": ["429"]}),
         ("script", {"callbacks": [7]}),
         ("settings", {"messages": {"429": 1.1}}),
