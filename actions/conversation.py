@@ -88,12 +88,13 @@ def _is_apology(event: Mapping[str, Any]) -> bool:
 
 
 def _offered(event: Mapping[str, Any]) -> list[str]:
-    """The titles of a message's buttons: the customer may answer with one."""
+    """A message's buttons as the customer saw them, who may answer with a number."""
     data = event.get("data")
     buttons = data.get("buttons") if isinstance(data, Mapping) else None
     if event["event"] != "bot" or not isinstance(buttons, list):
         return []
-    return [_words(button.get("title")) for button in buttons if isinstance(button, Mapping)]
+    titles = [_words(button.get("title")) for button in buttons if isinstance(button, Mapping)]
+    return [f"{n}. {title}" for n, title in enumerate(filter(None, titles), 1)]
 
 
 def _words(value: Any) -> str:

@@ -8,6 +8,9 @@ from typing import Any
 import structlog
 from rasa.core.channels.channel import OutputChannel
 
+from connectors.layout import Style, prepared
+from connectors.left_open import Choice, numbered
+
 log = structlog.get_logger(__name__)
 
 
@@ -18,8 +21,10 @@ class SmsReply(OutputChannel):
     the turn it refuses, with a line in the log.
     """
 
-    def __init__(self) -> None:
-        self.texts: list[str] = []
+    def __init__(self, style: Style | None = None) -> None:
+        self.style = style or Style()
+        self.texts: list[str] = []  # prepared
+        self.choices: list[Choice] = []
         self._closed = False
 
     @classmethod
@@ -33,15 +38,17 @@ class SmsReply(OutputChannel):
         if self._closed:
             # Raising here would abort whatever Rasa is doing; nothing is sent either way.
             log.warning("reply.refused", conversation=recipient_id, reason="the turn is over")
-        elif text and text.strip():
-            self.texts.append(text.strip())
+        elif said := prepared(text or "", self.style):
+            self.texts.append(said)
 
     async def send_text_with_buttons(
         self, recipient_id: str, text: str, buttons: list[dict[str, Any]], **kwargs: Any
     ) -> None:
         """SMS has no buttons: a numbered list in the same message, not a message for each."""
-        choices = [f"{n}. {button.get('title', '')}" for n, button in enumerate(buttons, 1)]
-        await self.send_text_message(recipient_id, "\n".join([text or "", *choices]), **kwargs)
+        offered = [_choice(button) for button in buttons if button.get("title")]
+        listed = numbered(offered, first=len(self.choices) + 1)
+        self.choices += offered
+        await self.send_text_message(recipient_id, f"{text or ''}\n{listed}", **kwargs)
 
     async def send_image_url(self, recipient_id: str, image: str, **kwargs: Any) -> None:
         await self.send_text_message(recipient_id, image)
@@ -66,3 +73,8 @@ class SmsReply(OutputChannel):
         log.warning(
             "reply.custom_json_ignored", conversation=recipient_id, fields=sorted(json_message)
         )
+
+
+def _choice(button: dict[str, Any]) -> Choice:
+    title = str(button["title"]).strip()
+    return Choice(title, str(button.get("payload") or title).strip())

@@ -1,4 +1,4 @@
-"""How many SMS segments a text takes, and where a long one may be cut. Pure.
+"""How many SMS segments a text takes. Pure.
 
 GSM 03.38: 160 septets alone, 153 with a concatenation header; characters of the extension table
 take two. Anything outside makes the whole message UCS-2: 70 or 67 UTF-16 units.
@@ -6,7 +6,7 @@ take two. Anything outside makes the whole message UCS-2: 70 or 67 UTF-16 units.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple
 
 MAX_CHARACTERS = 1600  # Twilio refuses more with error 21617
@@ -57,39 +57,6 @@ def _count(
     return Segments(encoding, units, segments)
 
 
-def split(text: str, limit: int = MAX_CHARACTERS) -> list[str]:
-    """Parts of at most `limit` UTF-16 units, cut at the best place that there is.
-
-    A paragraph's end is better than a sentence's, that is better than a line's or a word's. No
-    character is lost but the blanks at the cuts. Nothing is returned for a blank text.
-    """
-    return list(_parts(text.strip(), limit))
-
-
-def _parts(text: str, limit: int) -> Iterator[str]:
-    while text:
-        fits = _longest_prefix(text, limit)
-        if fits == len(text):
-            yield text
-            return
-        cut = _best_cut(text, fits)
-        yield text[:cut].rstrip()
-        text = text[cut:].lstrip()
-
-
-def _longest_prefix(text: str, limit: int) -> int:
-    units = 0
-    for index, character in enumerate(text):
-        units += _utf16_units(character)
-        if units > limit:
-            return max(index, 1)
-    return len(text)
-
-
-def _best_cut(text: str, fits: int) -> int:
-    # A cut in the first half would waste more than it tidies.
-    for ending in ("\n\n", ". ", "! ", "? ", "\n", " "):
-        at = text.rfind(ending, fits // 2, fits + 1)
-        if at > 0:
-            return min(at + len(ending), fits)
-    return fits
+def utf16_length(text: str) -> int:
+    """How Twilio counts the characters of a message, of which it takes MAX_CHARACTERS."""
+    return sum(map(_utf16_units, text))

@@ -22,6 +22,7 @@ from connectors.errors import NothingToSay
 from connectors.ids import sortable_id
 from connectors.inbox import SETTLE_AT_MOST_MS
 from connectors.lanes import Lane, held
+from connectors.layout import prepared
 from connectors.part import Part
 from connectors.segments import count
 from connectors.settings import Settings
@@ -125,7 +126,20 @@ class SessionStore(TrackerStore):
 
     async def apologise(self, turn: Turn, sentence: str, reason: str) -> None:
         """Commit a plain sentence as the answer to a turn that Rasa could not finish."""
-        turn.reply.texts[:] = [sentence]
+        turn.reply.texts[:] = [prepared(sentence, turn.reply.style)]
+        turn.reply.choices.clear()
+        letter = DeadLetter.new(turn.conversation, reason, turn.claim.items)
+        await self._answer(turn, {"outcome": "apology", "reason": reason}, letter)
+
+    async def tell_more(self, turn: Turn) -> None:
+        """Commit the rest of the last answer as the answer to a turn that asked for it."""
+        turn.reply.texts[:] = [turn.left_open.rest or turn.reply.style.no_more]
+        await self._answer(turn, {"outcome": "more"})
+
+    async def _answer(
+        self, turn: Turn, metadata: dict[str, Any], letter: DeadLetter | None = None
+    ) -> None:
+        """Commit what the turn's reply holds, without Rasa."""
         message = turn.message()
         parse_data = message.parse_data or {"intent": {"name": "nlu_fallback"}, "entities": []}
         events = [
@@ -137,10 +151,9 @@ class SessionStore(TrackerStore):
                 message_id=message.message_id,
                 metadata=message.metadata,
             ),
-            BotUttered(sentence, metadata={"outcome": "apology", "reason": reason}),
+            BotUttered("\n".join(turn.laid_out().messages), metadata=metadata),
             ActionExecuted("action_listen"),
         ]
-        letter = DeadLetter.new(turn.conversation, reason, turn.claim.items)
         await self._write(turn.conversation, events, turn, letter=letter)
 
     async def _write(
@@ -184,6 +197,7 @@ class SessionStore(TrackerStore):
                 turn.texts[0].text.business if turn else "",
                 turn.texts[0].text.customer if turn else "",
                 json.dumps(_record(dumped, turn, parts, letter)),
+                turn.leaves_open().write() if turn else "",
                 len(dumped),
                 *map(json.dumps, dumped),
                 *(part.write() for part in parts),

@@ -13,13 +13,17 @@ from typing import Any
 import async_timeout
 import structlog
 from rasa.core.channels.channel import UserMessage
+from rasa.shared.core.training_data.story_reader.yaml_story_reader import YAMLStoryReader
+from rasa.shared.nlu.constants import TEXT
+from rasa.shared.nlu.training_data.message import Message
 
 from connectors.errors import LeaseLost, NothingToSay, StoreUnavailable
 from connectors.inbox import WaitingText
 from connectors.lanes import Claim
+from connectors.layout import LaidOut, Style, lay_out
+from connectors.left_open import NOTHING, LeftOpen, is_more
 from connectors.part import Part
 from connectors.reply import SmsReply
-from connectors.segments import split
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +49,7 @@ class Turn:
     claim: Claim
     texts: tuple[WaitingText, ...]
     reply: SmsReply = field(default_factory=SmsReply)
+    left_open: LeftOpen = NOTHING  # by the answer before this one
     committed: bool = False
     # Actions that Rasa ran and that failed: it goes on as if they had said nothing.
     failed_actions: list[str] = field(default_factory=list)
@@ -61,24 +66,46 @@ class Turn:
     def age_seconds(self) -> float:
         return time.time() - self.texts[0].accepted_ms / 1000
 
+    @property
+    def words(self) -> str:
+        """The texts, a line for each."""
+        return "\n".join(t.text.body.strip() for t in self.texts if t.text.body.strip())
+
+    def laid_out(self) -> LaidOut:
+        """The reply as messages, and what did not fit."""
+        return lay_out(self.reply.texts, self.reply.style)
+
     def parts(self) -> list[Part]:
         """The reply, ready for the outbox."""
         last, now = self.texts[-1], time.time()
         business, customer = last.text.business, last.text.customer
         return [
             Part.new(self.conversation, last.session, business, customer, body, now)
-            for said in self.reply.texts
-            for body in split(said)
+            for body in self.laid_out().messages
         ]
 
+    def leaves_open(self) -> LeftOpen:
+        """What the next text may refer to."""
+        rest, more = self.laid_out().rest, self.asks_for_more()
+        choices = self.left_open.choices if more else tuple(self.reply.choices)
+        return LeftOpen(rest, choices, told_all=more and not rest)
+
+    def asks_for_more(self) -> bool:
+        """Is it the word for the rest of the last answer, of which there is some, or just was?"""
+        open_still = self.left_open.rest or self.left_open.told_all
+        return bool(open_still) and is_more(self.words, self.reply.style.more)
+
     def message(self) -> UserMessage:
-        """The texts as one message to Rasa: a line for each, and each with its own MessageSid."""
-        words = "\n".join(t.text.body.strip() for t in self.texts if t.text.body.strip())
+        """The texts as one message to Rasa, and each with its own MessageSid.
+
+        The number of a choice that was offered is the choice.
+        """
+        words, parse_data = _understood(self.words, self.left_open)
         return UserMessage(
-            text=words or PICTURE,
+            text=words,
             output_channel=self.reply,
             sender_id=self.conversation,
-            parse_data=_parse_data(words),
+            parse_data=parse_data,
             input_channel=CHANNEL,
             message_id=self.texts[0].text.sid,
             metadata={
@@ -90,25 +117,27 @@ class Turn:
         )
 
 
-def _parse_data(words: str) -> dict[str, Any] | None:
-    """What Rasa shall understand without asking its pipeline; None leaves it to the pipeline.
+def _understood(words: str, left_open: LeftOpen) -> tuple[str, dict[str, Any] | None]:
+    """What Rasa shall read, and understand by it without asking its pipeline; None asks it.
 
     Rasa takes "/restart" and the like for commands, whoever writes them; a customer's text is a
     text. A message without words has an intent of its own, so that a rule can answer it.
     """
     if not words:
-        return {
-            "text": PICTURE,
-            "intent": {"name": "send_media", "confidence": 1.0},
-            "entities": [],
-        }
+        return PICTURE, _intent(PICTURE, "send_media")
+    if choice := left_open.chosen(words):
+        if not choice.payload.startswith("/"):
+            return choice.payload, None
+        # Written by the business, so this may be a command.
+        command = YAMLStoryReader.unpack_regex_message(Message({TEXT: choice.payload}))
+        return choice.title, {**command.as_dict_nlu(), "text": choice.title}
     if words.startswith("/"):
-        return {
-            "text": words,
-            "intent": {"name": "nlu_fallback", "confidence": 1.0},
-            "entities": [],
-        }
-    return None
+        return words, _intent(words, "nlu_fallback")
+    return words, None
+
+
+def _intent(words: str, name: str) -> dict[str, Any]:
+    return {"text": words, "intent": {"name": name, "confidence": 1.0}, "entities": []}
 
 
 class TurnRunner:
@@ -116,22 +145,31 @@ class TurnRunner:
 
     `to_rasa` runs a message through the agent and returns after the tracker was saved, in
     `longest_seconds` at most;
-    `apologise` commits a plain sentence without Rasa.
+    `apologise` commits a plain sentence without Rasa, and `tell_more` the rest of the last answer;
+    `left_open` is what Redis has of that; `style` is how texts from a business number look.
     """
 
     def __init__(
         self,
         to_rasa: Callable[[UserMessage], Awaitable[None]],
         apologise: Callable[[Turn, str], Awaitable[None]],
+        tell_more: Callable[[Turn], Awaitable[None]],
+        left_open: Callable[[str], Awaitable[str | None]],
+        *,
+        style: Callable[[str], Style],
         longest_seconds: float,
     ) -> None:
         self.to_rasa = to_rasa
         self.apologise = apologise
+        self.tell_more = tell_more
+        self.left_open = left_open
+        self.style = style
         self.longest_seconds = longest_seconds
 
     async def handle(self, claim: Claim) -> None:
         """Answer what waits. Raises whatever failed when it is to be tried again."""
         turn = Turn.of(claim)
+        turn.reply.style = self.style(turn.texts[0].text.business)
         if claim.tries > MOST_TRIES:
             await self._give_up(turn, f"{claim.tries - 1} tries never came to an end")
             return
@@ -139,7 +177,7 @@ class TurnRunner:
         try:
             with _current(turn):
                 async with async_timeout.timeout(self.longest_seconds):
-                    await self.to_rasa(turn.message())
+                    await self._answer(turn)
             if not turn.committed:
                 raise NothingToSay("Rasa ended the turn without saving it")
         except (StoreUnavailable, LeaseLost):
@@ -164,6 +202,13 @@ class TurnRunner:
             tries=claim.tries,
             seconds=round(turn.age_seconds, 2),
         )
+
+    async def _answer(self, turn: Turn) -> None:
+        turn.left_open = LeftOpen.read(await self.left_open(turn.conversation))
+        if turn.asks_for_more():
+            await self.tell_more(turn)
+        else:
+            await self.to_rasa(turn.message())
 
     async def _give_up(self, turn: Turn, reason: str) -> None:
         log.error("turn.gave_up", conversation=turn.conversation, reason=reason)

@@ -22,12 +22,13 @@ from sanic import Blueprint, Sanic
 from sanic.request import Request
 from sanic.response import HTTPResponse, empty, json
 
-from connectors import rasa_patches, rasa_speed
+from connectors import keys, rasa_patches, rasa_speed
 from connectors.assistant import Assistant
 from connectors.errors import SettingsError, StoreUnavailable, Unreadable
 from connectors.ids import mask
 from connectors.inbox import Inbox
 from connectors.lanes import Worker
+from connectors.layout import Style
 from connectors.outbox import Outbox
 from connectors.pace import Pace
 from connectors.reconcile import Reconciler
@@ -162,8 +163,21 @@ class Desk:
             store = _session_store(app.ctx.agent)
             await store.apologise(turn, self.assistant.apology, reason)
 
+        async def tell_more(turn: Turn) -> None:
+            await _session_store(app.ctx.agent).tell_more(turn)
+
+        async def left_open(conversation: str) -> str | None:
+            return await self.store.field(keys.session(conversation), "left_open")
+
         longest = self.assistant.deadline_seconds + TURN_MARGIN_SECONDS
-        runner = TurnRunner(to_rasa, apologise, longest)
+        runner = TurnRunner(
+            to_rasa,
+            apologise,
+            tell_more,
+            left_open,
+            style=lambda business: Style(),
+            longest_seconds=longest,
+        )
         self.workers = [
             Worker(
                 self.inbox.lane,

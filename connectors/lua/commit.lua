@@ -8,7 +8,7 @@
 --       '1' to replace the events, texts answered, settle ms, settle at most ms,
 --       inbox wake channel, outbox wake channel, dead letter (JSON or ''), most dead letters,
 --       business number, customer number ('' outside a turn), record for the log (JSON),
---       number of events, events..., parts...
+--       what the answer leaves open (JSON or ''), number of events, events..., parts...
 -- Returns 1, or 0 when somebody else holds the conversation by now.
 local conversation, fence = ARGV[1], ARGV[2]
 if fence ~= '' and redis.call('HGET', KEYS[5], conversation) ~= fence then return 0 end
@@ -25,13 +25,14 @@ if redis.call('HSETNX', KEYS[1], 'id', ARGV[4]) == 1 then
   log('session.opened', ARGV[4], cjson.encode({business = ARGV[13], customer = ARGV[14]}))
 end
 if ARGV[5] == '1' then redis.call('DEL', KEYS[2]) end
-local parts_from = 17 + ARGV[16]
-for i = 17, parts_from - 1 do redis.call('RPUSH', KEYS[2], ARGV[i]) end
+local parts_from = 18 + ARGV[17]
+for i = 18, parts_from - 1 do redis.call('RPUSH', KEYS[2], ARGV[i]) end
 redis.call('EXPIRE', KEYS[1], ARGV[3])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
 log('turn', redis.call('HGET', KEYS[1], 'id'), ARGV[15])
 if fence == '' then return 1 end
 
+redis.call('HSET', KEYS[1], 'left_open', ARGV[16])
 for i = parts_from, #ARGV do redis.call('RPUSH', KEYS[7], ARGV[i]) end
 if #ARGV >= parts_from and not redis.call('ZSCORE', KEYS[8], conversation) then
   -- The answer before this one may still be on its way; see settle.lua.

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import async_timeout
 import pytest
@@ -21,6 +22,8 @@ from connectors.errors import LeaseLost, NothingToSay
 from connectors.ids import conversation_id
 from connectors.inbox import Inbox
 from connectors.lanes import Claim, Lane, Worker
+from connectors.layout import Style
+from connectors.left_open import LeftOpen
 from connectors.session_store import SessionStore
 from connectors.store import Store
 from connectors.turn import QUICK_TRIES, Turn, TurnRunner, current_turn
@@ -44,11 +47,14 @@ class Assistant:
     sessions: SessionStore
     heard: list[str] = field(default_factory=list)
     before_saving: Callable[[str], Awaitable[None]] | None = None
+    buttons: list[dict[str, str]] = field(default_factory=list)
+    understood: list[Any] = field(default_factory=list)
     silent: bool = False
     paused: bool = False
 
     async def handle(self, message: UserMessage) -> None:
         self.heard.append(message.text)
+        self.understood.append(message.parse_data)
         tracker = await self.sessions.get_or_create_tracker(
             message.sender_id, append_action_listen=False
         )
@@ -61,7 +67,8 @@ class Assistant:
             await self.before_saving(message.text)
         if not self.silent:
             await message.output_channel.send_response(
-                message.sender_id, {"text": f"You said: {message.text}"}
+                message.sender_id,
+                {"text": f"You said: {message.text}", "buttons": self.buttons},
             )
             tracker.update(BotUttered(f"You said: {message.text}"))
         tracker.update(ActionExecuted("action_listen"))
@@ -111,7 +118,17 @@ def office_of(store: Store, sessions: SessionStore, settle_ms: int = 0) -> Offic
     async def apologise(turn: Turn, reason: str) -> None:
         await sessions.apologise(turn, SORRY, reason)
 
-    runner = TurnRunner(assistant.handle, apologise, longest_seconds=20)
+    async def left_open(conversation: str) -> str | None:
+        return await store.field(keys.session(conversation), "left_open")
+
+    runner = TurnRunner(
+        assistant.handle,
+        apologise,
+        sessions.tell_more,
+        left_open,
+        style=lambda business: Style(),
+        longest_seconds=20,
+    )
     return Office(store, inbox, assistant, Worker(inbox.lane, runner.handle, concurrency=8))
 
 
@@ -514,3 +531,76 @@ async def test_rasas_own_clock_ends_no_session(sessions: SessionStore) -> None:
     FailSafeTrackerStore(sessions).domain = domain  # as Rasa hands it over
     assert not domain.session_config.are_sessions_enabled()
     assert not domain.session_config.carry_over_slots
+
+
+class TestWhatAnAnswerLeavesOpen:
+    """The rest of a long answer, and choices, are kept with the session."""
+
+    async def test_more_brings_the_rest_without_asking_anybody(self, office: Office) -> None:
+        office.worker.start()
+        await office.inbox.accept(text(1, f"Say it all: {'This is a sentence. ' * 40}"))
+        [first] = await office.answers(1)
+        assert first.endswith("\nReply MORE for the rest.")
+        await office.inbox.accept(text(2, "More!"))
+        rest = (await office.answers(2))[1]
+        assert "MORE" not in rest
+        assert (first.partition("\nReply")[0] + " " + rest).count("This is a sentence.") == 40
+        assert len(office.assistant.heard) == 1
+        assert [e["metadata"].get("outcome") for e in await office.events("bot")][1] == "more"  # type: ignore[attr-defined]
+        await office.inbox.accept(text(3, "more"))
+        assert (await office.answers(3))[2] == "That was all."
+        await office.inbox.accept(text(4, "thanks"))
+        await office.inbox.accept(text(5, "more"))
+        await office.answers(4)
+        assert office.assistant.heard[1:] in (["thanks\nmore"], ["thanks", "more"])
+
+    async def test_it_lives_and_ends_with_the_session(self, office: Office) -> None:
+        office.worker.start()
+        await office.inbox.accept(text(1, "This is a sentence. " * 40))
+        await office.answers(1)
+        session = keys.session(await office.conversation())
+        assert "rest" in (await office.store.field(session, "left_open") or "")
+        assert 86_395 <= await office.store.client.ttl(session) <= 86_400
+        await office.store.client.delete(session, keys.events(await office.conversation()))
+        await office.inbox.accept(text(2, "MORE"))
+        assert (await office.answers(2))[1] == "You said: MORE"
+
+    async def test_a_crash_before_the_commit_changes_nothing(self, office: Office) -> None:
+        """The text is asked for again, and the rest is still there."""
+        await office.inbox.accept(text(1, "This is a sentence. " * 40))
+        office.worker.start()
+        await office.answers(1)
+        await office.worker.stop()
+        lane = Lane(office.store, "inbox", 50, lease_seconds=0.05)
+        await office.inbox.accept(text(2, "MORE"))
+        slow = await claim(lane)
+        await asyncio.sleep(0.06)  # the lease is a time: only time ends it
+        stale = Turn.of(slow)
+        kept = await office.store.field(keys.session(slow.conversation), "left_open")
+        stale.left_open = LeftOpen.read(kept)
+        await claim(lane)
+        with pytest.raises(LeaseLost):
+            await office.assistant.sessions.tell_more(stale)
+        assert await office.store.field(keys.session(slow.conversation), "left_open") == kept
+
+    async def test_the_number_of_a_choice_is_the_choice(self, office: Office) -> None:
+        office.assistant.buttons = [
+            {"title": "Tune-up", "payload": '/book{"what": "tune-up"}'},
+            {"title": "Something else", "payload": "I need something else"},
+        ]
+        office.worker.start()
+        await office.inbox.accept(text(1, "hi"))
+        assert (await office.answers(1))[0] == "You said: hi\n1. Tune-up\n2. Something else"
+        await office.inbox.accept(text(2, "1."))
+        await office.answers(2)
+        await office.inbox.accept(text(3, "2"))
+        await office.answers(3)
+        assert office.assistant.heard == ["hi", "Tune-up", "I need something else"]
+        assert office.assistant.understood[1]["intent"]["name"] == "book"
+        assert office.assistant.understood[1]["entities"][0]["value"] == "tune-up"
+        assert (await office.events("user"))[1]["metadata"]["texts"][0]["body"] == "1."  # type: ignore[index]
+
+    async def test_a_number_without_a_choice_is_a_number(self, office: Office) -> None:
+        office.worker.start()
+        await office.inbox.accept(text(1, "2"))
+        assert await office.answers(1) == ["You said: 2"]

@@ -296,7 +296,7 @@ def test_texts_that_are_none_are_skipped() -> None:
 def test_buttons_are_read_as_offered() -> None:
     buttons = [{"title": "Yes", "payload": "/yes"}, {"payload": "/no"}, None, {"title": None}]
     events = [user("a"), bot("Which?", data={"buttons": buttons}), user("Yes")]
-    assert said(*events) == ["u: a", "a: Which?\nYes", "u: Yes"]
+    assert said(*events) == ["u: a", "a: Which?\n1. Yes", "u: Yes"]
 
 
 def test_what_the_channel_notes_beside_a_text_is_not_read_twice() -> None:

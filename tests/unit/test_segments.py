@@ -1,13 +1,14 @@
-"""What Twilio bills, and where long texts are cut."""
+"""What Twilio bills."""
 
 from __future__ import annotations
 
 import gsm0338
 import pytest
+import smsutil
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.segments import MAX_CHARACTERS, count, split
+from connectors.segments import count
 
 GSM = gsm0338.Codec()
 
@@ -48,29 +49,6 @@ def test_the_encoding_and_its_length_agree_with_a_codec(text: str) -> None:
     assert count(text)[:2] == expected
 
 
-def test_a_short_text_stays_whole() -> None:
-    assert split("Yes, we do.") == ["Yes, we do."]
-
-
-def test_a_blank_text_has_no_parts() -> None:
-    assert split("  \n ") == []
-
-
-def test_a_long_text_is_cut_after_a_sentence() -> None:
-    first, second = "First sentence, which is long. ", "Second sentence, which is long too."
-    assert split(first + second, limit=40) == [first.strip(), second]
-
-
-def test_a_paragraph_is_a_better_cut_than_a_sentence() -> None:
-    assert split("One. Two two.\n\nThree. Four", limit=22) == ["One. Two two.", "Three. Four"]
-
-
-@given(st.text(max_size=500), st.integers(min_value=2, max_value=90))
-def test_parts_fit_and_nothing_but_blanks_is_lost(text: str, limit: int) -> None:
-    parts = split(text, limit)
-    assert all(0 < len(part.encode("utf-16-le", "surrogatepass")) // 2 <= limit for part in parts)
-    assert "".join("".join(parts).split()) == "".join(text.split())
-
-
-def test_twilios_limit_is_the_default() -> None:
-    assert [len(part) for part in split("x" * 4000)] == [MAX_CHARACTERS, MAX_CHARACTERS, 800]
+@given(TEXTS)
+def test_segments_agree_with_another_splitter(text: str) -> None:
+    assert count(text).segments == max(len(smsutil.split(text).parts), 1)
