@@ -7,11 +7,13 @@ RECONCILED_FIRST = "sms:reconciled:first"  # when we first looked for texts that
 RECONCILED_LAST = "sms:reconciled:last"  # and last, in seconds
 DEAD_LETTERS = "sms:dead-letters"  # list: texts that got a plain sentence, oldest first
 LOG = "sms:log"  # stream: the session log, until it is in SQL; see session_log
+TEN_DLC_ASKED = "sms:ten-dlc:asked"  # while it is there, nobody need ask Twilio
 FENCE = "sms:fence"  # counts claims: a later holder has the higher number
 
 # How long things are remembered, in seconds.
 SEEN_SECONDS = 72 * 3600  # a MessageSid; Twilio's own retries end after seconds, replays do not
 MOST_DEAD_LETTERS = 1_000  # the oldest go first
+TEN_DLC_SECONDS = 2 * 86_400  # what we know of a number; twice as long as it is believed
 MESSAGE_SECONDS = 72 * 3600  # a sent message; carriers report for up to two days
 
 
@@ -22,6 +24,11 @@ def seen(message_sid: str) -> str:
 def message(message_sid: str) -> str:
     """Hash: status, rank, error_code, part."""
     return f"sms:message:{message_sid}"
+
+
+def ten_dlc(number_id: str) -> str:
+    """Hash: registration, a standing as JSON; flag:CODE, when a delivery report had this code."""
+    return f"sms:ten-dlc:of:{number_id}"
 
 
 def part_sid(part_id: str) -> str:

@@ -41,6 +41,8 @@ class Twilio:
     numbers: tuple[str, ...]
     public_url: str
     pretend: bool
+    # Nothing is sent from a number that is known not to be approved for 10DLC.
+    strict_10dlc: bool = True
 
     @property
     def auth_tokens(self) -> tuple[str, ...]:
@@ -154,6 +156,10 @@ class _Reader:
             f"{name} must be an address that begins with {' or '.join(s + '://' for s in schemes)}",
         )
 
+    def one_of(self, name: str, default: str, *words: str) -> str:
+        given = self.text(name, default)
+        return given if given in words else self.bad(f"{name} must be {' or '.join(words)}", given)
+
     def checked(self, value: _T, is_good: Callable[[], bool], problem: str) -> _T:
         try:
             good = is_good()
@@ -242,6 +248,7 @@ class _Reader:
             numbers=self.numbers(default=()),
             public_url=public_url,
             pretend=False,
+            strict_10dlc=self.strict_10dlc(default="strict"),
         )
 
     def pretend_twilio(self, ports: Mapping[str, int], public_url: str) -> Twilio:
@@ -256,7 +263,11 @@ class _Reader:
             numbers=self.numbers(default=(PRETEND_NUMBER,)),
             public_url=public_url,
             pretend=True,
+            strict_10dlc=self.strict_10dlc(default="warn"),
         )
+
+    def strict_10dlc(self, default: str) -> bool:
+        return self.one_of("REQUIRE_10DLC", default, "strict", "warn") == "strict"
 
     def api_key(self) -> tuple[str, str] | None:
         sid, secret = self.text("TWILIO_API_KEY_SID"), self.text("TWILIO_API_KEY_SECRET")

@@ -75,6 +75,27 @@ class Store:
         with unavailable_is_named():
             return await self.client.hget(name, field)
 
+    async def fields(self, name: str) -> dict[str, str]:
+        """All of a hash; none if it is not there."""
+        with unavailable_is_named():
+            return await self.client.hgetall(name)
+
+    async def put_field(self, name: str, field: str, value: str, seconds: int) -> None:
+        """Set a field of a hash, which is then kept for so long."""
+        with unavailable_is_named():
+            async with self.client.pipeline() as together:
+                together.hset(name, field, value)
+                together.expire(name, seconds)
+                await together.execute()
+
+    async def expire(self, name: str, seconds: int) -> None:
+        with unavailable_is_named():
+            await self.client.expire(name, seconds)
+
+    async def forget(self, name: str) -> None:
+        with unavailable_is_named():
+            await self.client.delete(name)
+
     async def id_key(self) -> str:
         """The key that conversation ids are made with, the same for every process on this Redis."""
         if self._id_key is None:

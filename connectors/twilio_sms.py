@@ -36,9 +36,12 @@ from connectors.sanic_guard import refuse_bad_lengths
 from connectors.sender import Lateness, Sender
 from connectors.session_store import SessionStore
 from connectors.settings import Settings, is_loopback
+from connectors.standings import Standings
 from connectors.store import Store
 from connectors.turn import CHANNEL, LONGEST_WAIT_SECONDS, Turn, TurnRunner
-from connectors.twilio_api import CALLS_AT_ONCE, TwilioApi
+from connectors.twilio_account import TwilioAccount
+from connectors.twilio_api import TwilioApi
+from connectors.twilio_client import CALLS_AT_ONCE
 from connectors.wire import MAX_BODY_BYTES, Form, is_signed, read_inbound, read_status
 
 log = structlog.get_logger(__name__)
@@ -125,7 +128,7 @@ class Desk:
         self.settings = settings
         self.assistant = assistant
         self.workers: list[Worker] = []
-        self.reconciling: asyncio.Task[None] | None = None
+        self.looking: list[asyncio.Task[None]] = []
 
     async def open(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         """Make the clients, in the loop that will use them. Nothing is connected yet."""
@@ -139,6 +142,8 @@ class Desk:
         self.twilio = TwilioApi(
             self.settings.twilio, validity_seconds=self.settings.late_reply_seconds
         )
+        account = TwilioAccount(self.twilio.client)
+        self.standings = Standings(self.store, account, self.settings.twilio)
 
     async def start(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to answer. Stops the server when it could not answer, or not safely."""
@@ -191,7 +196,10 @@ class Desk:
             worker.start()
         self._warn_of_address()
         reconciler = Reconciler(self.inbox, self.twilio, self.settings.twilio.numbers)
-        self.reconciling = asyncio.create_task(reconciler.run(), name="reconciler")
+        self.looking = [
+            asyncio.create_task(reconciler.run(), name="reconciler"),
+            asyncio.create_task(self.standings.run(), name="standings"),
+        ]
         log.info("sms.ready", numbers=[mask(n) for n in self.settings.twilio.numbers])
 
     def _sender(self) -> Sender:
@@ -215,8 +223,8 @@ class Desk:
 
     async def stop(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         """Give back what is in hand; the next process to look finds it."""
-        if self.reconciling:
-            self.reconciling.cancel()
+        for task in self.looking:
+            task.cancel()
         await asyncio.gather(*(worker.stop() for worker in self.workers))
         self.twilio.close()
         await rasa_speed.close()
@@ -229,7 +237,18 @@ class Desk:
         except StoreUnavailable as error:
             log.error("health.redis_unreachable", reason=str(error))
             return json({"status": "unavailable", "redis": "unavailable"}, 503)
-        return json({"status": "ok", "redis": "ok", "answering": bool(self.workers)})
+        numbers = [self._health_of(number) for number in self.settings.twilio.numbers]
+        answering = bool(self.workers)
+        return json({"status": "ok", "redis": "ok", "answering": answering, "numbers": numbers})
+
+    def _health_of(self, number: str) -> dict[str, object]:
+        standing = self.standings.of(number)
+        return {
+            "number": mask(number),
+            "ten_dlc": standing.verdict.value,
+            "reason": standing.reason,
+            "answers": self.standings.why_not(number) is None,
+        }
 
     async def text(self, request: Request) -> HTTPResponse:
         """A customer's text: 204 once it is kept."""
@@ -260,6 +279,8 @@ class Desk:
             return form
         try:
             report = read_status(form, request.args.get("part", ""))
+            # Before the report is no news any more, in case that one of the two fails.
+            await self.standings.noticed(report.business, report.error_code)
             news = await self.outbox.report(report)
         except Unreadable as error:
             return _unreadable(error)

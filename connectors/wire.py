@@ -64,12 +64,16 @@ class InboundText:
 
 @dataclass(frozen=True)
 class StatusReport:
-    """What became of one of our messages: Twilio's status word, and an error code or ""."""
+    """What became of one of our messages: Twilio's status word, and an error code or "".
+
+    `business` is the number that it was sent from, as far as the report says.
+    """
 
     sid: str
     status: str
     error_code: str
     part_id: str
+    business: str = ""
 
 
 def is_signed(tokens: Iterable[str], url: str, form: Form, signature: str | None) -> bool:
@@ -113,7 +117,9 @@ def read_status(form: Form, part_id: str) -> StatusReport:
     status = form.one("MessageStatus") or form.one("SmsStatus")
     if not status:
         raise Unreadable("MessageStatus is missing")
-    return StatusReport(_message_sid(form), status, form.one("ErrorCode"), part_id)
+    return StatusReport(
+        _message_sid(form), status, form.one("ErrorCode"), part_id, form.one("From")
+    )
 
 
 def _check_form(form: Form) -> None:

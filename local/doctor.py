@@ -14,6 +14,8 @@ from connectors.errors import SettingsError, SmsError, StoreUnavailable
 from connectors.ids import mask
 from connectors.settings import LOOPBACK, Model, Settings, is_loopback
 from connectors.store import Store, unavailable_is_named
+from connectors.ten_dlc import Verdict, judge
+from connectors.twilio_account import TwilioAccount
 from connectors.twilio_api import TwilioApi
 from connectors.wire import HEALTH_PATH
 from local import ready
@@ -111,23 +113,21 @@ async def twilio(settings: Settings) -> list[Finding]:
     api = TwilioApi(settings.twilio, timeout=PATIENCE_SECONDS)
     about = "Pretend Twilio" if settings.twilio.pretend else "Twilio account"
     try:
-        status = await api.check_account()
-        owned = await api.owned_numbers()
+        account = TwilioAccount(api.client)
+        status = await account.status()
+        found = await account.registrations(settings.twilio.numbers)
     except SmsError as error:
         check = "check TWILIO_ACCOUNT_SID and its token or key"
         mend = "start it: `make services`" if settings.twilio.pretend else check
         return [Finding(about, False, f"{error}; {mend}")]
     finally:
         api.close()
+    standings = {number: judge(registration) for number, registration in found.items()}
     return [
         Finding(about, status == "active", status),
         *(
-            Finding(
-                f"Number {mask(number)}",
-                number in owned,
-                "belongs to the account" if number in owned else "is not this account's",
-            )
-            for number in settings.twilio.numbers
+            Finding(f"Number {mask(n)}", standing.verdict is not Verdict.REFUSED, str(standing))
+            for n, standing in standings.items()
         ),
     ]
 

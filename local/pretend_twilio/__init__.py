@@ -10,6 +10,10 @@ For programs that speak Twilio (HTTP Basic: account SID and an auth token, or th
     GET  /2010-04-01/Accounts/{AC}/Messages/{SM}.json
     GET  /2010-04-01/Accounts/{AC}.json
     GET  /2010-04-01/Accounts/{AC}/IncomingPhoneNumbers.json        PhoneNumber matches partially
+    GET, POST /2010-04-01/Accounts/{AC}/IncomingPhoneNumbers/{PN}.json    POST: where texts go
+    GET  /v1/Services, /v1/Services/{MG}/PhoneNumbers, /v1/Services/{MG}/Compliance/Usa2p
+    GET, POST /v1/Services/{MG}                                     POST: the same, and reports
+    GET  /v1/a2p/BrandRegistrations, /v1/a2p/BrandRegistrations/{BN}
 
 For people: `GET /` is a phone. For scripts and tests, without a password but only from this
 machine, the same phone as JSON:
@@ -34,6 +38,16 @@ Numbers with a fate, for rehearsing trouble. As Twilio's own test numbers: From 
 ...02 (21612), ...03 (21408), ...04 (21610), ...09 (21614). Our own, because Twilio has none for
 what fails after the 201: To +15005550010 (failed, 30008), ...11 (undelivered, 30003), ...12
 (30005), ...13 (30006), ...14 (stays `sent`), ...15 (30007), ...16 (30034).
+
+The papers of a number (10DLC: has it a campaign, of what brand?), under the same guard. Texts from
+a number whose papers are not in order end `undelivered` with 30034 (suspended: 30033):
+
+    POST /registration  {"number": "+15550100001", "state": "campaign in review"}
+        the states have names (GET lists them). Beside or instead of a state any single thing can be
+        said, as GET shows it: {"number": "...", "brand": "SUSPENDED", "sends_sms": false}.
+        {"api": "down"} makes Twilio answer 503 to all that /v1 is asked, "forbidden" 403, "ok" not
+    GET /registration   {"api", "states": [...], "numbers": {"+1...": {"state", ...}}}; POST and
+        DELETE, which puts all papers in order, answer the same
 
 Chaos mode, for proving that no trouble loses or doubles a text; under the same guard:
 
@@ -76,9 +90,9 @@ copy by its own; "reorder": held back until the next text of the same customer, 
 of the same message, has been answered, at most "hold_ms" (2000); "lost": never posted. Reports in
 trouble do not hold up the next ones. A word alone means: for certain. A range may be one number.
 
-Calls go one way through the rooms: server -> app -> accounts, messages, phone, control -> crowd
--> inbound -> lifecycle, drafts -> rounds, chaos -> webhooks, wires, ledger -> switches, store
--> troubles, optouts, guard, errors.
+Calls go one way through the rooms: server -> app -> accounts, numbers, registry, messages, phone,
+control -> crowd -> inbound -> lifecycle, drafts -> rounds, chaos -> webhooks, wires, ledger
+-> switches, store -> troubles, optouts, papers, guard, errors.
 """
 
 from local.pretend_twilio.app import create_app

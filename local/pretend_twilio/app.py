@@ -18,8 +18,11 @@ from local.pretend_twilio.guard import Loopback
 from local.pretend_twilio.inbound import Inbound
 from local.pretend_twilio.lifecycle import Lifecycle
 from local.pretend_twilio.messages import Messages
+from local.pretend_twilio.numbers import Numbers
 from local.pretend_twilio.optouts import OptOuts
+from local.pretend_twilio.papers import Papers
 from local.pretend_twilio.phone import Phone
+from local.pretend_twilio.registry import Registry
 from local.pretend_twilio.rounds import Rounds
 from local.pretend_twilio.store import Store
 from local.pretend_twilio.webhooks import Courier
@@ -28,10 +31,10 @@ from local.pretend_twilio.wires import Wires
 
 def create_app(config: PretendConfig) -> Starlette:
     """A pretend Twilio with an empty memory, which is `app.state.store`, for a PhoneServer."""
-    store, optouts, chaos = Store(), OptOuts(), Chaos()
+    store, optouts, chaos, papers = Store(), OptOuts(), Chaos(), Papers(config)
     courier, wires = Courier(config), Wires()
     rounds = Rounds(config, store, courier)
-    lifecycle = Lifecycle(config, store, courier, rounds, chaos)
+    lifecycle = Lifecycle(config, store, courier, rounds, chaos, papers)
     inbound = Inbound(config, store, optouts, lifecycle, rounds, chaos)
 
     @asynccontextmanager
@@ -42,6 +45,8 @@ def create_app(config: PretendConfig) -> Starlette:
     app = Starlette(
         routes=[
             *Accounts(config).routes(),
+            *Numbers(config, papers).routes(),
+            *Registry(config, papers).routes(),
             *Messages(config, store, optouts, lifecycle, chaos, wires).routes(),
             *Phone(config, store, inbound).routes(),
             *Control(chaos, store, Crowd(config, store, inbound)).routes(),

@@ -10,9 +10,11 @@ _REFUSALS = {
     20001: (400, "A parameter is invalid"),
     20003: (401, "Authenticate"),
     20004: (405, "Method not allowed"),
+    20403: (403, "Forbidden"),
     20404: (404, "The requested resource {path} was not found"),
     20429: (429, "Too many requests"),
     20500: (500, "Internal server error"),
+    20503: (503, "Service unavailable"),
     21211: (400, "The 'To' number is not a valid phone number"),
     21212: (400, "The 'From' number is not a valid phone number, short code or sender"),
     21266: (400, "'To' and 'From' numbers cannot be the same"),
@@ -40,6 +42,7 @@ _ENDINGS = {
     30006: "a landline, or a carrier out of reach",
     30007: "filtered by the carrier",
     30008: "the carrier gave no reason",
+    30033: "the campaign is suspended",
     30034: "the business number is not in an approved 10DLC campaign",
 }
 

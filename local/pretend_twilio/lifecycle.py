@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from local.pretend_twilio.chaos import Chaos
 from local.pretend_twilio.config import PretendConfig
+from local.pretend_twilio.papers import Papers
 from local.pretend_twilio.rounds import Rounds
 from local.pretend_twilio.store import Message, Store
 from local.pretend_twilio.troubles import Posting
@@ -21,7 +22,7 @@ class Step:
 
 
 # To: how it ends. Twilio has no test numbers for this; these are ours.
-_ENDINGS = {
+_ENDINGS: dict[str, tuple[str, int | None]] = {
     "+15005550010": ("failed", 30008),
     "+15005550011": ("undelivered", 30003),
     "+15005550012": ("undelivered", 30005),
@@ -32,9 +33,12 @@ _ENDINGS = {
 _STAYS_SENT = "+15005550014"
 
 
-def steps(config: PretendConfig, to: str) -> list[Step]:
-    """What will become of a message to this number; `queued` is where it already is."""
-    status, code = _ENDINGS.get(to, ("delivered", None))
+def steps(config: PretendConfig, to: str, fate: tuple[str, int] | None = None) -> list[Step]:
+    """What will become of a message to this number; `queued` is where it already is.
+
+    `fate` is how it ends whoever gets it.
+    """
+    status, code = fate or _ENDINGS.get(to, ("delivered", None))
     sending = Step(config.queued_ms, "sending")
     if status == "failed":  # it never leaves Twilio
         return [sending, Step(config.sending_ms, status, code)]
@@ -48,20 +52,27 @@ class Lifecycle:
     """Lives the lives of all messages, each in a task of its own."""
 
     def __init__(
-        self, config: PretendConfig, store: Store, courier: Courier, rounds: Rounds, chaos: Chaos
+        self,
+        config: PretendConfig,
+        store: Store,
+        courier: Courier,
+        rounds: Rounds,
+        chaos: Chaos,
+        papers: Papers,
     ) -> None:
         self.config = config
         self.store = store
         self.courier = courier
         self.rounds = rounds
         self.chaos = chaos
+        self.papers = papers
 
     def begin(self, message: Message) -> None:
         self.courier.start(self._live(message))
 
     async def _live(self, message: Message) -> None:
         reported: asyncio.Task[None] | None = None
-        for step in steps(self.config, message.to):
+        for step in steps(self.config, message.to, self.papers.of(message.sender).fate):
             await asyncio.sleep(step.after_ms / 1000)
             now = self.config.clock()
             message = self.store.change(

@@ -257,6 +257,20 @@ async def test_a_report_for_another_part_is_not_signed(door: Door) -> None:
     assert answer.status_code == 403
 
 
+async def test_a_report_that_the_number_is_not_registered_is_seen_in_its_health(
+    door: Door,
+) -> None:
+    report = {"MessageSid": "SM" + "6" * 32, "MessageStatus": "undelivered", "From": TEXT["To"]}
+    before = (await door.http.get(HEALTH_PATH)).json()["numbers"]
+    assert (await door.post({**report, "ErrorCode": "30034"}, STATUS_PATH)).status_code == 204
+    after = (await door.http.get(HEALTH_PATH)).json()["numbers"]
+    assert [(n["ten_dlc"], n["reason"], n["answers"]) for n in (*before, *after)] == [
+        ("unknown", "never_looked", True),
+        ("refused", "number_unregistered", False),
+    ]
+    assert TEXT["To"] not in str(after)
+
+
 async def test_health_says_ok(door: Door) -> None:
     answer = await door.http.get(HEALTH_PATH)
     assert (answer.status_code, answer.json()["status"]) == (200, "ok")

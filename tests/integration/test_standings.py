@@ -1,0 +1,237 @@
+"""What is known of our numbers: asked of a pretend Twilio, remembered in a real Valkey."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import httpx
+import pytest
+from structlog.testing import capture_logs
+
+from connectors import keys
+from connectors.settings import Twilio
+from connectors.standings import BELIEVED_SECONDS, FLAG_SECONDS, Standings
+from connectors.store import Store
+from connectors.ten_dlc import Verdict
+from connectors.twilio_account import TwilioAccount
+from connectors.twilio_client import TwilioClient
+from tests.pretend_business import (
+    ACCOUNT,
+    BUSINESS,
+    SECOND_BUSINESS,
+    TOKEN,
+    open_twilio,
+    pretend_config,
+)
+
+pytestmark = pytest.mark.integration
+
+NOBODY = "http://127.0.0.1:9"
+
+
+@dataclass
+class Office:
+    """Our side, and the papers at Twilio."""
+
+    url: str
+    store: Store
+    settings: Twilio
+    account: TwilioAccount
+
+    def process(self, **changes: Any) -> Standings:
+        """A process that has just started."""
+        return Standings(self.store, self.account, replace(self.settings, **changes))
+
+    def papers(self, **given: object) -> None:
+        answer = httpx.post(f"{self.url}/registration", json=given, trust_env=False)
+        assert answer.status_code == 200, answer.text
+
+    async def it_is_time_to_ask(self) -> None:
+        await self.store.forget(keys.TEN_DLC_ASKED)
+
+    async def later(self, seconds: float) -> None:
+        """Let what is remembered have been learnt so long ago."""
+        for key in await self.store.client.keys(keys.ten_dlc("*")):
+            for field, value in (await self.store.fields(key)).items():
+                if field.startswith("flag:"):
+                    aged = str(float(value) - seconds)
+                else:
+                    told = json.loads(value)
+                    aged = json.dumps({**told, "at": told["at"] - seconds})
+                await self.store.put_field(key, field, aged, 60)
+
+
+@pytest.fixture
+async def office(store: Store) -> AsyncIterator[Office]:
+    with open_twilio(pretend_config(NOBODY)) as url:
+        numbers = (BUSINESS, SECOND_BUSINESS)
+        settings = Twilio(ACCOUNT, (TOKEN,), None, url, numbers, NOBODY, pretend=False)
+        client = TwilioClient(settings, timeout=10)
+        yield Office(url, store, settings, TwilioAccount(client))
+        client.close()
+
+
+async def test_a_number_in_a_verified_campaign_may_send(office: Office) -> None:
+    standings = office.process()
+    assert standings.of(BUSINESS).verdict is Verdict.UNKNOWN
+    assert standings.why_not(BUSINESS) is None  # not knowing is no reason to be silent
+    await standings.refresh()
+    assert standings.of(BUSINESS).verdict is Verdict.APPROVED
+    assert standings.why_not(BUSINESS) is None
+
+
+async def test_a_number_that_is_known_not_to_be_approved_may_not_and_others_may(
+    office: Office,
+) -> None:
+    office.papers(number=BUSINESS, state="campaign rejected")
+    standings = office.process()
+    with capture_logs() as logs:
+        await standings.refresh()
+    refusal = standings.why_not(BUSINESS)
+    assert refusal is not None
+    assert refusal.reason == "campaign_failed"
+    assert standings.why_not(SECOND_BUSINESS) is None
+    told = [line for line in logs if line["event"] == "ten_dlc.standing"]
+    assert [(line["number"], line["log_level"], line["answers"]) for line in told] == [
+        ("+1***0001", "error", False),
+        ("+1***0002", "info", True),
+    ]
+    assert BUSINESS not in str(logs)
+
+
+async def test_with_warn_it_sends_all_the_same_and_the_log_says_what_is_wrong(
+    office: Office,
+) -> None:
+    office.papers(number=BUSINESS, state="in no Messaging Service")
+    standings = office.process(strict_10dlc=False)
+    with capture_logs() as logs:
+        await standings.refresh()
+    assert standings.why_not(BUSINESS) is None
+    warned = [line for line in logs if line["log_level"] == "warning"]
+    assert [line["reason"] for line in warned] == ["no_service"]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ("campaign in review", "campaign_in_progress"),
+        ("campaign suspended", "campaign_suspended"),
+        ("brand rejected", "brand_failed"),
+        ("no campaign", "no_campaign"),
+        ("in no Messaging Service", "no_service"),
+        ("cannot send SMS", "no_sms"),
+        ("sold", "not_owned"),
+        ("texts sent elsewhere", "approved"),
+    ],
+)
+async def test_every_state_at_twilio_is_recognised(office: Office, state: str, reason: str) -> None:
+    office.papers(number=BUSINESS, state=state)
+    standings = office.process()
+    await standings.refresh()
+    assert standings.of(BUSINESS).reason == reason
+
+
+@pytest.mark.parametrize("api", ["down", "forbidden"])
+async def test_when_twilio_cannot_be_asked_the_last_answer_stands(office: Office, api: str) -> None:
+    office.papers(number=BUSINESS, state="campaign suspended")
+    await office.process().refresh()
+    office.papers(api=api)
+    await office.it_is_time_to_ask()
+    standings = office.process()
+    with capture_logs() as logs:
+        await standings.refresh()
+    assert standings.of(BUSINESS).reason == "campaign_suspended"
+    assert "ten_dlc.not_asked" in [line["event"] for line in logs]
+
+
+async def test_when_twilio_could_never_be_asked_the_number_may_send(office: Office) -> None:
+    office.papers(api="down")
+    standings = office.process()
+    await standings.refresh()
+    assert standings.of(BUSINESS).verdict is Verdict.UNKNOWN
+    assert standings.why_not(BUSINESS) is None
+
+
+async def test_what_twilio_said_long_ago_is_no_knowledge(office: Office) -> None:
+    office.papers(number=BUSINESS, state="campaign suspended")
+    await office.process().refresh()
+    await office.later(BELIEVED_SECONDS + 1)
+    standings = office.process()
+    await standings.refresh()
+    assert standings.of(BUSINESS).verdict is Verdict.UNKNOWN
+
+
+async def test_one_process_asks_and_the_others_learn_it_from_redis(office: Office) -> None:
+    await office.process().refresh()
+    office.papers(number=BUSINESS, state="sold")
+    other = office.process()
+    await other.refresh()  # it is not time yet to ask again
+    assert other.of(BUSINESS).verdict is Verdict.APPROVED
+    await office.it_is_time_to_ask()
+    await other.refresh()
+    assert other.of(BUSINESS).reason == "not_owned"
+
+
+async def test_who_fails_to_ask_tries_again_within_a_minute_or_so(office: Office) -> None:
+    office.papers(api="down")
+    await office.process().refresh()
+    assert 0 < await office.store.client.ttl(keys.TEN_DLC_ASKED) <= 60
+    await office.it_is_time_to_ask()
+    office.papers(api="ok")
+    await office.process().refresh()
+    assert 600 < await office.store.client.ttl(keys.TEN_DLC_ASKED) <= 900
+
+
+async def test_a_delivery_report_stops_the_number_at_once_for_every_process(
+    office: Office,
+) -> None:
+    here, there = office.process(), office.process()
+    await here.refresh()
+    with capture_logs() as logs:
+        await here.noticed(BUSINESS, "30034")
+    refusal = here.why_not(BUSINESS)
+    assert refusal is not None
+    assert (refusal.reason, refusal.code) == ("number_unregistered", 30034)
+    assert [line["log_level"] for line in logs] == ["error"]
+    await there.refresh()  # asks Twilio, whose papers are in order: carriers know better
+    assert there.why_not(BUSINESS) == refusal
+    assert there.why_not(SECOND_BUSINESS) is None
+
+
+async def test_after_an_hour_the_next_text_may_try_again(office: Office) -> None:
+    standings = office.process()
+    await standings.refresh()
+    await standings.noticed(BUSINESS, "30035")
+    await office.later(FLAG_SECONDS + 1)
+    await standings.refresh()
+    assert standings.why_not(BUSINESS) is None
+
+
+async def test_a_filtered_text_is_told_and_the_number_still_answers(office: Office) -> None:
+    standings = office.process()
+    await standings.refresh()
+    await standings.noticed(BUSINESS, "30007")
+    assert standings.of(BUSINESS).reason == "filtered"
+    assert standings.why_not(BUSINESS) is None
+
+
+@pytest.mark.parametrize("error_code", ["", "30003", "30008", "x", "٣"])
+async def test_other_reports_say_nothing_about_the_number(office: Office, error_code: str) -> None:
+    standings = office.process()
+    await standings.noticed(BUSINESS, error_code)
+    await standings.noticed("+15550109999", "30034")  # not ours
+    assert await office.store.client.keys("sms:ten-dlc*") == []
+
+
+async def test_numbers_are_in_no_key_and_what_is_known_does_not_pile_up(office: Office) -> None:
+    standings = office.process()
+    await standings.refresh()
+    await standings.noticed(BUSINESS, "30034")
+    found = await office.store.client.keys("sms:ten-dlc*")
+    assert len(found) == 2  # two numbers; the mark that Twilio was asked went with the flag
+    for key in found:
+        assert "555" not in key
+        assert await office.store.client.ttl(key) > BELIEVED_SECONDS
