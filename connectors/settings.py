@@ -21,6 +21,8 @@ VAR = ROOT / "var"
 PRETEND_NUMBER = "+15550100001"
 PRETEND_ACCOUNT_SID = "AC" + "0" * 31 + "1"
 LOOPBACK = "127.0.0.1"
+SESSION_LOG = "sqlite:///var/session_log.db"
+SHORTEST_PASSWORD = 10
 LATE_REPLIES = ("apologise", "drop")
 
 _E164 = re.compile(r"\+[1-9]\d{6,14}")
@@ -86,6 +88,9 @@ class Settings:
     phone_port: int
     valkey_port: int
     model_port: int
+    review_port: int
+    session_log_url: str = field(repr=False)
+    review_admin_password: str = field(repr=False)
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -180,6 +185,7 @@ class _Reader:
                 ("PHONE_PORT", 8010),
                 ("VALKEY_PORT", 5079),
                 ("MODEL_PORT", 5080),
+                ("REVIEW_PORT", 8000),
             )
         }
         redis_default = f"redis://{LOOPBACK}:{ports['VALKEY_PORT']}/0"
@@ -206,6 +212,9 @@ class _Reader:
             phone_port=ports["PHONE_PORT"],
             valkey_port=ports["VALKEY_PORT"],
             model_port=ports["MODEL_PORT"],
+            review_port=ports["REVIEW_PORT"],
+            session_log_url=self.session_log_url(),
+            review_admin_password=self.admin_password(),
         )
         if self.problems:
             raise SettingsError(
@@ -214,6 +223,26 @@ class _Reader:
                 + "\n".join(f"  - {problem}" for problem in self.problems)
             )
         return settings
+
+    def session_log_url(self) -> str:
+        given = self.text("SESSION_LOG_URL", SESSION_LOG)
+        return self.checked(
+            given,
+            lambda: (
+                (len(given) > len("sqlite:///") and given.startswith("sqlite:///"))
+                or given.startswith(("postgresql://", "postgresql+psycopg2://"))
+            ),
+            # The value is not repeated: it may carry a password.
+            "SESSION_LOG_URL must be sqlite:///FILE or postgresql://USER:PASSWORD@HOST/DATABASE",
+        )
+
+    def admin_password(self) -> str:
+        given = self.text("REVIEW_ADMIN_PASSWORD")
+        return self.checked(
+            given,
+            lambda: not given or len(given) >= SHORTEST_PASSWORD,
+            f"REVIEW_ADMIN_PASSWORD must have {SHORTEST_PASSWORD} characters or more",
+        )
 
     def model(self, prefix: str, default_url: str) -> Model:
         return Model(

@@ -13,6 +13,7 @@ import pytest
 from connectors.settings import ROOT
 from connectors.store import Store
 from local.ports import free_port
+from tests.postgresql import Postgresql
 from tests.valkey import Valkey
 
 
@@ -53,3 +54,12 @@ async def store(valkey_url: str) -> AsyncIterator[Store]:
     await store.client.flushall()
     yield store
     await store.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgresql]:
+    """One PostgreSQL for all tests that leave it standing."""
+    server = Postgresql()
+    server.start()
+    yield server
+    server.stop()
