@@ -5,6 +5,7 @@ SmsError
  +- Unreadable        a signed webhook that cannot be used: answer 400
  +- StoreUnavailable  Redis cannot be asked now: answer 503, or try again later
  +- LeaseLost         somebody else has this conversation now: drop what was done
+ +- SessionOver       the session of these texts has ended: nobody is texted any more
  +- NothingToSay      a turn ended without a reply: try again, then apologise
  +- SendRefused       Twilio will never take this message: do not send it again
  +- SendUnavailable   Twilio did not take the message: send it again later
@@ -30,6 +31,10 @@ class StoreUnavailable(SmsError):
 
 class LeaseLost(SmsError):
     """The conversation belongs to another worker by now."""
+
+
+class SessionOver(SmsError):
+    """The texts belong to a session that has ended before they were answered."""
 
 
 class NothingToSay(SmsError):

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from connectors import keys
 from connectors.ids import conversation_id, sortable_id
 from connectors.lanes import Lane
+from connectors.session_life import session_keys
 from connectors.store import Store
 from connectors.wire import InboundText
 
@@ -59,14 +60,12 @@ class Inbox:
         answer = await self.store.step(
             "accept",
             [
+                *session_keys(conversation),
                 keys.seen(text.sid),
                 self.lane.items(conversation),
                 self.lane.due,
                 self.lane.leases,
-                keys.session(conversation),
-                keys.events(conversation),
                 keys.ID_KEY,
-                keys.LOG,
             ],
             [
                 conversation,

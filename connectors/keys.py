@@ -8,6 +8,8 @@ RECONCILED_LAST = "sms:reconciled:last"  # and last, in seconds
 DEAD_LETTERS = "sms:dead-letters"  # list: texts that got a plain sentence, oldest first
 LOG = "sms:log"  # stream: the session log, until it is in SQL; see session_log
 TEN_DLC_ASKED = "sms:ten-dlc:asked"  # while it is there, nobody need ask Twilio
+SESSION_ENDS = "sms:sessions"  # sorted set: conversations by the millisecond their session ends at
+SESSION_IDS = "sms:sessions:ids"  # hash: conversation to the id of its last session
 FENCE = "sms:fence"  # counts claims: a later holder has the higher number
 
 # How long things are remembered, in seconds.
@@ -54,6 +56,11 @@ def session(conversation: str) -> str:
 def events(conversation: str) -> str:
     """List: the session's Rasa events, oldest first, one JSON object each."""
     return f"session:{conversation}:events"
+
+
+def said(conversation: str) -> str:
+    """List: what was said in the session and is not in its summary yet; see transcript."""
+    return f"session:{conversation}:said"
 
 
 def lane(name: str) -> str:

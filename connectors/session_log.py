@@ -10,7 +10,9 @@ An entry's fields: `kind`, `conversation` (opaque, see ids), `session` ("" when 
 
     kind            data
     session.opened  business, customer: the numbers; "" for a session in `rasa shell` or over REST
+    session.ended   reason: inactivity, stop, ...; at_ms: when it ended, milliseconds since 1970
     text            sid, business, customer, body, media: accepted, not answered yet
+    text.too_late   sid: its session (that of the entry) ended before it was answered
     turn            texts: the SIDs it answers, [] outside SMS; events: what it added to the
                     tracker, as Rasa writes them; parts: id, body, segments, encoding; tries;
                     seconds since the first of the texts; failed: why it only got the plain
@@ -32,7 +34,9 @@ from connectors import keys
 from connectors.store import Store, unavailable_is_named
 
 OPENED = "session.opened"
+ENDED = "session.ended"
 TEXT = "text"
+TOO_LATE = "text.too_late"
 TURN = "turn"
 SENT = "part.sent"
 DROPPED = "part.dropped"

@@ -18,20 +18,23 @@ from rasa.shared.core.trackers import DialogueStateTracker
 
 from connectors import keys, rasa_patches, rasa_speed
 from connectors.dead_letters import DeadLetter
-from connectors.errors import NothingToSay
+from connectors.errors import NothingToSay, SessionOver
 from connectors.ids import sortable_id
 from connectors.inbox import SETTLE_AT_MOST_MS
 from connectors.lanes import Lane, held
 from connectors.layout import prepared
 from connectors.part import Part
 from connectors.segments import count
+from connectors.session_life import session_keys
 from connectors.settings import Settings
 from connectors.store import Store, unavailable_is_named
 from connectors.turn import Turn, current_turn
 
 log = structlog.get_logger(__name__)
 
-_STORED = "_events_in_store"  # on a tracker: how many of its events the store already has
+_STORED = "_events_in_store"  # on a tracker: how many of its events the store already has,
+_SESSION = "_session"  # and the id of the session that they are of
+OVER = "the session ended before its texts were answered"
 
 
 class SessionStore(TrackerStore):
@@ -71,15 +74,25 @@ class SessionStore(TrackerStore):
         self._domain.session_config = SessionConfig(0, carry_over_slots=False)
 
     async def retrieve(self, sender_id: str) -> DialogueStateTracker | None:
-        """The tracker of the live session, or None. Reading does not renew the session."""
+        """The tracker of the live session, or None. Reading does not renew the session.
+
+        Raises SessionOver in a turn whose texts came in a session that has ended.
+        """
         with unavailable_is_named():
-            stored = await self.store.client.lrange(keys.events(sender_id), 0, -1)
+            async with self.store.client.pipeline(transaction=True) as reads:
+                reads.hget(keys.session(sender_id), "id")
+                reads.lrange(keys.events(sender_id), 0, -1)
+                session, stored = await reads.execute()
+        turn = _turn_of(sender_id)
+        if turn and turn.session != session:
+            raise SessionOver(OVER)
         if not stored:
             return None
         tracker = DialogueStateTracker.from_dict(
             sender_id, [json.loads(event) for event in stored], self.domain.slots
         )
         setattr(tracker, _STORED, len(tracker.events))
+        setattr(tracker, _SESSION, session)
         return tracker
 
     async def create_tracker(
@@ -97,17 +110,16 @@ class SessionStore(TrackerStore):
             return bool(await self.store.client.exists(keys.events(conversation_id)))
 
     async def keys(self) -> Iterable[str]:
-        """The ids of the live sessions, found without blocking Redis."""
-        before, after = keys.session(""), keys.events("")[len(keys.session("")) :]
+        """The ids of the conversations with a live session."""
         with unavailable_is_named():
-            found = [k async for k in self.store.client.scan_iter(keys.events("*"), count=500)]
-        return [key[len(before) : -len(after)] for key in found]
+            return await self.store.client.zrange(keys.SESSION_ENDS, 0, -1)
 
     async def save(self, tracker: DialogueStateTracker) -> None:
         """Append what is new and renew the session; in a turn, commit it.
 
         Raises StoreUnavailable, LeaseLost, and NothingToSay for a turn that would leave the
-        customer without an answer; then nothing was written.
+        customer without an answer; then nothing was written. Raises SessionOver for a turn that
+        comes too late: its texts were taken out, and nobody is answered.
         """
         turn = _turn_of(tracker.sender_id)
         if turn and turn.failed_actions:
@@ -119,7 +131,8 @@ class SessionStore(TrackerStore):
         stored = getattr(tracker, _STORED, None)
         new = events[stored or 0 :]
         if new or turn:
-            await self._write(tracker.sender_id, new, turn, replace=stored is None)
+            session = turn.session if turn else getattr(tracker, _SESSION, "")
+            await self._write(tracker.sender_id, session, new, turn, replace=stored is None)
         setattr(tracker, _STORED, len(events))
         if self.event_broker:
             await self._stream_new_events(self.event_broker, new, tracker.sender_id)
@@ -154,11 +167,12 @@ class SessionStore(TrackerStore):
             BotUttered("\n".join(turn.laid_out().messages), metadata=metadata),
             ActionExecuted("action_listen"),
         ]
-        await self._write(turn.conversation, events, turn, letter=letter)
+        await self._write(turn.conversation, turn.session, events, turn, letter=letter)
 
     async def _write(
         self,
         conversation: str,
+        session: str,
         events: Iterable[Event],
         turn: Turn | None,
         *,
@@ -167,11 +181,28 @@ class SessionStore(TrackerStore):
     ) -> None:
         dumped = [event.as_dict() for event in events]
         parts = turn.parts() if turn else []
+        what_to_do = {
+            "fence": turn.claim.fence if turn else "",
+            "texts": [(t.text.sid, t.session) for t in (*turn.late, *turn.texts)] if turn else [],
+            "session": session,
+            "ends": turn.ends if turn else "",
+            "seconds": self.ttl_seconds,
+            "id": sortable_id(),
+            "business": turn.texts[0].text.business if turn else "",
+            "customer": turn.texts[0].text.customer if turn else "",
+            "replace": replace,
+            "events": len(dumped),
+            "settle_ms": self.settle_ms,
+            "settle_at_most_ms": SETTLE_AT_MOST_MS,
+            "inbox_wake": self.inbox.wake,
+            "outbox_wake": self.outbox.wake,
+            "most_letters": keys.MOST_DEAD_LETTERS,
+            "left_open": turn.leaves_open().write() if turn else "",
+        }
         answer = await self.store.step(
             "commit",
             [
-                keys.session(conversation),
-                keys.events(conversation),
+                *session_keys(conversation),
                 self.inbox.items(conversation),
                 self.inbox.due,
                 self.inbox.leases,
@@ -179,26 +210,12 @@ class SessionStore(TrackerStore):
                 self.outbox.items(conversation),
                 self.outbox.due,
                 keys.DEAD_LETTERS,
-                keys.LOG,
             ],
             [
                 conversation,
-                turn.claim.fence if turn else "",
-                self.ttl_seconds,
-                sortable_id(),
-                "1" if replace else "0",
-                len(turn.texts) if turn else 0,
-                self.settle_ms,
-                SETTLE_AT_MOST_MS,
-                self.inbox.wake,
-                self.outbox.wake,
-                letter.write() if letter else "",
-                keys.MOST_DEAD_LETTERS,
-                turn.texts[0].text.business if turn else "",
-                turn.texts[0].text.customer if turn else "",
+                json.dumps(what_to_do),
                 json.dumps(_record(dumped, turn, parts, letter)),
-                turn.leaves_open().write() if turn else "",
-                len(dumped),
+                letter.write() if letter else "",
                 *map(json.dumps, dumped),
                 *(part.write() for part in parts),
             ],
@@ -206,6 +223,8 @@ class SessionStore(TrackerStore):
         held(answer)
         if turn:
             turn.committed = True
+        if answer < 0:
+            raise SessionOver(OVER)
 
 
 def _record(

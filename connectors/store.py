@@ -23,7 +23,11 @@ CONNECT_SECONDS = 0.4
 ANSWER_SECONDS = 0.8
 PING_SECONDS = 5.0
 
-_SCRIPTS = {path.stem: path.read_text() for path in (Path(__file__).parent / "lua").glob("*.lua")}
+_LUA = Path(__file__).parent / "lua"
+_SCRIPTS = {
+    path.stem: (_LUA / "_session.lua").read_text() + path.read_text()
+    for path in _LUA.glob("[a-z]*.lua")
+}
 
 
 class Store:

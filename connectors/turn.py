@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +17,7 @@ from rasa.shared.core.training_data.story_reader.yaml_story_reader import YAMLSt
 from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 
-from connectors.errors import LeaseLost, NothingToSay, StoreUnavailable
+from connectors.errors import LeaseLost, NothingToSay, SessionOver, StoreUnavailable
 from connectors.inbox import WaitingText
 from connectors.lanes import Claim
 from connectors.layout import LaidOut, Style, lay_out
@@ -48,6 +48,8 @@ class Turn:
 
     claim: Claim
     texts: tuple[WaitingText, ...]
+    late: tuple[WaitingText, ...] = ()  # of sessions that ended meanwhile; not answered
+    ends: str = ""  # why the session ends with this turn
     reply: SmsReply = field(default_factory=SmsReply)
     left_open: LeftOpen = NOTHING  # by the answer before this one
     committed: bool = False
@@ -56,11 +58,22 @@ class Turn:
 
     @classmethod
     def of(cls, claim: Claim) -> Turn:
-        return cls(claim, tuple(WaitingText.read(item) for item in claim.items))
+        waiting = [WaitingText.read(item) for item in claim.items]
+        session = waiting[-1].session
+        return cls(
+            claim,
+            texts=tuple(text for text in waiting if text.session == session),
+            late=tuple(text for text in waiting if text.session != session),
+        )
 
     @property
     def conversation(self) -> str:
         return self.claim.conversation
+
+    @property
+    def session(self) -> str:
+        """The one that the texts came in."""
+        return self.texts[-1].session
 
     @property
     def age_seconds(self) -> float:
@@ -170,6 +183,13 @@ class TurnRunner:
         """Answer what waits. Raises whatever failed when it is to be tried again."""
         turn = Turn.of(claim)
         turn.reply.style = self.style(turn.texts[0].text.business)
+        try:
+            await self._handle(turn)
+        except SessionOver as over:
+            await self._let_go(turn, over)
+
+    async def _handle(self, turn: Turn) -> None:
+        claim = turn.claim
         if claim.tries > MOST_TRIES:
             await self._give_up(turn, f"{claim.tries - 1} tries never came to an end")
             return
@@ -180,7 +200,7 @@ class TurnRunner:
                     await self._answer(turn)
             if not turn.committed:
                 raise NothingToSay("Rasa ended the turn without saving it")
-        except (StoreUnavailable, LeaseLost):
+        except (StoreUnavailable, LeaseLost, SessionOver):
             raise  # nothing is wrong with the turn
         except Exception as error:
             if turn.committed:
@@ -209,6 +229,13 @@ class TurnRunner:
             await self.tell_more(turn)
         else:
             await self.to_rasa(turn.message())
+
+    async def _let_go(self, turn: Turn, over: SessionOver) -> None:
+        """After so long an outage nobody is texted; a commit takes the texts out."""
+        if not turn.committed:
+            with suppress(SessionOver):
+                await self.apologise(turn, str(over))
+        log.error("turn.too_late", conversation=turn.conversation, reason=str(over))
 
     async def _give_up(self, turn: Turn, reason: str) -> None:
         log.error("turn.gave_up", conversation=turn.conversation, reason=reason)

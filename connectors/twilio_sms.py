@@ -34,6 +34,7 @@ from connectors.pace import Pace
 from connectors.reconcile import Reconciler
 from connectors.sanic_guard import refuse_bad_lengths
 from connectors.sender import Lateness, Sender
+from connectors.session_life import SessionLife
 from connectors.session_store import SessionStore
 from connectors.settings import Settings, is_loopback
 from connectors.standings import Standings
@@ -199,6 +200,7 @@ class Desk:
         self.looking = [
             asyncio.create_task(reconciler.run(), name="reconciler"),
             asyncio.create_task(self.standings.run(), name="standings"),
+            asyncio.create_task(SessionLife(self.store).run(), name="session ends"),
         ]
         log.info("sms.ready", numbers=[mask(n) for n in self.settings.twilio.numbers])
 

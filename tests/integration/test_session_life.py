@@ -1,0 +1,257 @@
+"""How long a session lives, what renews it, and what happens at its end: on a real Valkey."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import async_timeout
+import pytest
+from rasa.shared.core.domain import Domain
+
+from connectors import keys
+from connectors.lanes import Claim
+from connectors.outbox import Outbox
+from connectors.part import Part
+from connectors.session_life import SessionLife, session_keys
+from connectors.session_store import SessionStore
+from connectors.store import Store
+from connectors.turn import current_turn
+from connectors.wire import StatusReport
+from tests.integration.test_turns import ADA, Office, office_of, text
+from tests.log import log_of
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+async def sessions(
+    store: Store, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[SessionStore]:
+    monkeypatch.setenv("REDIS_URL", valkey_url)
+    monkeypatch.setenv("REPLY_SETTLE_MS", "0")
+    sessions = SessionStore(Domain.empty())
+    yield sessions
+    await sessions.store.close()
+
+
+@pytest.fixture
+async def office(store: Store, sessions: SessionStore) -> AsyncIterator[Office]:
+    office = office_of(store, sessions)
+    yield office
+    await office.worker.stop()
+
+
+@pytest.fixture
+def life(store: Store) -> SessionLife:
+    return SessionLife(store)
+
+
+async def run_out(office: Office, customer: str = ADA) -> None:
+    """The session's time is up now."""
+    conversation = await office.conversation(customer)
+    seconds, microseconds = await office.store.client.time()
+    now = seconds * 1000 + microseconds // 1000
+    for name in session_keys(conversation)[:3]:
+        await office.store.client.pexpireat(name, now)
+    await office.store.client.zadd(keys.SESSION_ENDS, {conversation: now})
+
+
+async def session_id(office: Office) -> str | None:
+    return await office.store.field(keys.session(await office.conversation()), "id")
+
+
+async def kinds(store: Store) -> list[str]:
+    return [record["kind"] for record in await log_of(store)]
+
+
+async def records(store: Store, kind: str) -> list[dict[str, Any]]:
+    return [record for record in await log_of(store) if record["kind"] == kind]
+
+
+async def test_everything_of_a_session_ends_in_the_same_millisecond(office: Office) -> None:
+    office.worker.start()
+    await office.inbox.accept(text(1, "hello"))
+    await office.answers(1)
+    conversation = await office.conversation()
+    names = [k for k in await office.store.client.keys("session:*") if conversation in k]
+    assert {keys.session(conversation), keys.events(conversation)} <= set(names)
+    client: Any = office.store.client  # its types know nothing of PEXPIRETIME
+    ends = {await client.pexpiretime(name) for name in names}
+    assert ends == {await office.store.client.zscore(keys.SESSION_ENDS, conversation)}
+
+
+async def test_messages_renew_a_session_and_nothing_else_does(
+    office: Office, sessions: SessionStore, life: SessionLife
+) -> None:
+    conversation = await office.conversation()
+
+    async def left_after(shortened_to: int) -> int:
+        await office.store.client.expire(keys.session(conversation), shortened_to)
+        return shortened_to
+
+    async def left() -> int:
+        return int(await office.store.client.ttl(keys.session(conversation)))
+
+    await office.inbox.accept(text(1, "hello"))
+    await left_after(1000)
+    office.worker.start()
+    await office.answers(1)
+    assert await left() > 86_000  # the assistant's message
+
+    await left_after(1000)
+    await sessions.retrieve(conversation)
+    await sessions.retrieve_full_tracker(conversation)
+    await sessions.exists(conversation)
+    await life.sweep()
+    report = StatusReport("SM" + "1" * 32, "delivered", "", f"{conversation}.X")
+    await Outbox(office.store).report(report)
+    claim = await Outbox(office.store).lane.claim()
+    assert isinstance(claim, Claim)
+    await Outbox(office.store).drop(claim, Part.read(claim.items[0]), "refused by Twilio", 21610)
+    await office.inbox.accept(text(1, "hello"))  # the same webhook again
+    assert await left() <= 1000
+
+    await office.inbox.accept(text(2, "are you there?"))
+    assert await left() > 86_000  # the customer's message
+
+
+async def test_the_next_text_after_the_end_begins_afresh(
+    office: Office, sessions: SessionStore
+) -> None:
+    office.worker.start()
+    await office.inbox.accept(text(1, "my name is Ada"))
+    await office.answers(1)
+    first = await session_id(office)
+    await run_out(office)
+    assert await sessions.retrieve(await office.conversation()) is None
+    await office.inbox.accept(text(2, "what is my name?"))
+    await office.answers(2)
+    assert await session_id(office) not in (None, first)
+    assert [event["text"] for event in await office.events("user")] == ["what is my name?"]
+
+
+async def test_an_end_that_nobody_noticed_is_on_record_before_the_next_beginning(
+    office: Office, life: SessionLife
+) -> None:
+    await office.inbox.accept(text(1, "hello"))
+    await run_out(office)
+    await office.inbox.accept(text(2, "hello again"))
+    await life.sweep()
+    assert await kinds(office.store) == [
+        "session.opened",
+        "text",
+        "session.ended",
+        "session.opened",
+        "text",
+    ]
+    opened, _, ended, *_ = await log_of(office.store)
+    assert ended["session"] == opened["session"]
+
+
+async def test_the_end_is_noticed_once_by_any_number_of_processes(
+    office: Office, life: SessionLife
+) -> None:
+    office.inbox.session_ttl_seconds = 1
+    await office.inbox.accept(text(1, "hello"))
+    ends = await office.store.client.zscore(keys.SESSION_ENDS, await office.conversation())
+    sweeping = [asyncio.create_task(SessionLife(office.store).run()) for _ in range(3)]
+    async with async_timeout.timeout(15):
+        while "session.ended" not in await kinds(office.store):
+            await asyncio.sleep(0.05)
+    await life.sweep()
+    for task in sweeping:
+        task.cancel()
+    [ended] = await records(office.store, "session.ended")
+    assert ended["data"] == {"reason": "inactivity", "at_ms": ends}
+    assert await office.store.client.zcard(keys.SESSION_ENDS) == 0
+    assert await office.store.client.hlen(keys.SESSION_IDS) == 0
+
+
+async def test_a_session_that_got_more_time_is_not_ended(office: Office, life: SessionLife) -> None:
+    await office.inbox.accept(text(1, "hello"))
+    await run_out_the_index(office)
+    assert 0 < await life.sweep() <= 10
+    assert await session_id(office)
+    assert "session.ended" not in await kinds(office.store)
+
+
+async def run_out_the_index(office: Office) -> None:
+    await office.store.client.zadd(keys.SESSION_ENDS, {await office.conversation(): 1})
+
+
+async def test_a_session_can_be_ended_at_once(office: Office, life: SessionLife) -> None:
+    office.worker.start()
+    await office.inbox.accept(text(1, "hello"))
+    await office.answers(1)
+    conversation = await office.conversation()
+    assert await life.end(conversation, "stop")
+    assert not await life.end(conversation, "stop")
+    [ended] = await records(office.store, "session.ended")
+    assert ended["data"]["reason"] == "stop"
+    assert not await office.store.client.exists(*session_keys(conversation)[:3])
+
+
+async def test_a_turn_can_end_its_session_with_its_last_words(office: Office) -> None:
+    async def this_is_the_end(_: str) -> None:
+        turn = current_turn.get()
+        assert turn is not None
+        turn.ends = "stop"
+
+    office.assistant.before_saving = this_is_the_end
+    office.worker.start()
+    await office.inbox.accept(text(1, "stop"))
+    assert await office.answers(1) == ["You said: stop"]
+    assert (await kinds(office.store))[-2:] == ["turn", "session.ended"]
+    assert await session_id(office) is None
+
+
+class TestTextsThatWaitedTooLong:
+    """We were down for longer than a session lasts."""
+
+    async def test_are_not_answered_and_on_record(self, office: Office) -> None:
+        await office.inbox.accept(text(1, "is anybody there?"))
+        await run_out(office)
+        office.worker.start()
+        await self.nothing_waits(office)
+        assert office.assistant.heard == ["is anybody there?"]  # Rasa, and no model after it
+        assert await office.answers(0) == []
+        [late] = await records(office.store, "text.too_late")
+        assert late["data"] == {"sid": text(1, "").sid}
+        assert "turn" not in await kinds(office.store)
+        assert await session_id(office) is None
+
+    async def test_do_not_reach_the_next_session(self, office: Office) -> None:
+        await office.inbox.accept(text(1, "old"))
+        await run_out(office)
+        await office.inbox.accept(text(2, "new"))
+        office.worker.start()
+        assert await office.answers(1) == ["You said: new"]
+        assert office.assistant.heard == ["new"]
+        [late] = await records(office.store, "text.too_late")
+        assert late["data"] == {"sid": text(1, "").sid}
+        [turn] = await records(office.store, "turn")
+        assert turn["data"]["texts"] == [text(2, "").sid]
+        await self.nothing_waits(office)
+
+    async def test_nor_does_an_answer_that_came_too_late(self, office: Office) -> None:
+        async def the_session_ends(_: str) -> None:
+            await run_out(office)
+
+        office.assistant.before_saving = the_session_ends
+        office.worker.start()
+        await office.inbox.accept(text(1, "hello"))
+        await self.nothing_waits(office)
+        assert await office.answers(0) == []
+        assert await session_id(office) is None
+        assert len(await records(office.store, "text.too_late")) == 1
+
+    async def nothing_waits(self, office: Office) -> None:
+        async with async_timeout.timeout(10):
+            while await office.store.client.zcard(office.inbox.lane.due):
+                await asyncio.sleep(0.01)
+        assert (
+            await office.store.client.llen(office.inbox.lane.items(await office.conversation()))
+            == 0
+        )
