@@ -6,6 +6,7 @@ import time
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 import structlog
@@ -16,12 +17,15 @@ from actions.conversation import conversation, fitted
 from actions.model import Answer, ModelClient, NoAnswer
 from actions.wording import for_customer
 from connectors.assistant import Assistant
+from connectors.assistants import LiveAssistants
 from connectors.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 # With a second endpoint, the first one may use so much of the deadline.
 FIRST_SHARE = 0.6
+# In characters. What exceeds the assistant's segments waits for MORE; nobody reads more than this.
+LONGEST_REPLY = 1_600
 
 
 @dataclass(frozen=True)
@@ -35,8 +39,11 @@ class Reply:
 class ActionLlmReply(Action):
     """Answers with the model; always says something."""
 
-    def __init__(self, writer: ReplyWriter | None = None) -> None:
+    def __init__(
+        self, writer: ReplyWriter | None = None, assistants: LiveAssistants | None = None
+    ) -> None:
         self._writer = writer
+        self._assistants = assistants
 
     def name(self) -> str:
         return "action_llm_reply"
@@ -45,34 +52,36 @@ class ActionLlmReply(Action):
         self, dispatcher: CollectingDispatcher, tracker: Tracker, domain: dict[str, Any]
     ) -> list[dict[str, Any]]:
         if self._writer is None:  # its connections belong to the loop that runs by now
-            self._writer = ReplyWriter(Settings.load(), Assistant.load())
-        reply = await self._writer.reply_to(tracker.events)
+            self._writer = ReplyWriter(Settings.load())
+        if self._assistants is None:
+            self._assistants = LiveAssistants()
+        assistant = self._assistants.now.named(_assistant_id(tracker))
+        reply = await self._writer.reply_to(tracker.events, assistant)
         # Extra keys become the metadata of the bot's event in the tracker.
         dispatcher.utter_message(text=reply.text, **reply.metadata)
         return []
 
 
 class ReplyWriter:
-    """Makes a reply out of a session's events with one assistant and its models."""
+    """Makes a reply out of a session's events, as an assistant words it."""
 
-    def __init__(self, settings: Settings, assistant: Assistant) -> None:
-        self.assistant = assistant
+    def __init__(self, settings: Settings) -> None:
         self.first = ModelClient(settings.model)
         self.second = ModelClient(settings.fallback_model) if settings.fallback_model else None
 
-    async def reply_to(self, events: Iterable[Any]) -> Reply:
+    async def reply_to(self, events: Iterable[Any], assistant: Assistant) -> Reply:
         """Never raises, whatever the events and the models are like."""
         started = time.monotonic()
         try:
-            reply = await self._answer(events, started)
+            reply = await self._answer(events, assistant, started)
         except NoAnswer as failure:
-            reply = self._apology(failure.reason)
+            reply = self._apology(assistant, failure.reason)
         except Exception:
             # Formatted here: the structured log would print local variables, and thus texts.
             log.error(
                 "reply.failed", trace=traceback.format_exc(), then="the customer gets regrets"
             )
-            reply = self._apology("error")
+            reply = self._apology(assistant, "error")
         reply.metadata["latency_ms"] = round((time.monotonic() - started) * 1000)
         log.info("reply.written", **reply.metadata)
         return reply
@@ -82,31 +91,37 @@ class ReplyWriter:
         if self.second:
             await self.second.close()
 
-    async def _answer(self, events: Iterable[Any], started: float) -> Reply:
+    async def _answer(self, events: Iterable[Any], assistant: Assistant, started: float) -> Reply:
         events = list(events)
-        deadline = self.assistant.deadline_seconds
+        deadline = assistant.deadline_seconds
         if self.second is None:
-            return await self._ask(self.first, events, deadline, "answered")
+            return await self._ask(self.first, events, assistant, deadline, "answered")
         try:
-            return await self._ask(self.first, events, deadline * FIRST_SHARE, "answered")
+            return await self._ask(
+                self.first, events, assistant, deadline * FIRST_SHARE, "answered"
+            )
         except NoAnswer:
             left = deadline - (time.monotonic() - started)
-            return await self._ask(self.second, events, left, "fallback_model")
+            return await self._ask(self.second, events, assistant, left, "fallback_model")
 
     async def _ask(
-        self, client: ModelClient, events: list[Any], seconds: float, outcome: str
+        self,
+        client: ModelClient,
+        events: list[Any],
+        assistant: Assistant,
+        seconds: float,
+        outcome: str,
     ) -> Reply:
         try:
-            messages = fitted(conversation(events), self.assistant.history_tokens)
+            messages = fitted(conversation(events), assistant.history_tokens)
             if not messages:
                 raise NoAnswer("no_text", "the session has no text of the customer to answer")
-            parameters: dict[str, Any] = {"max_tokens": self.assistant.max_tokens}
-            if self.assistant.temperature is not None:
-                parameters["temperature"] = self.assistant.temperature
-            answer = await client.ask(
-                self.assistant.prompt, messages, seconds=seconds, **parameters
-            )
-            return self._checked(answer, outcome)
+            parameters: dict[str, Any] = {"max_tokens": assistant.model.max_tokens}
+            if assistant.model.temperature is not None:
+                parameters["temperature"] = assistant.model.temperature
+            prompt = assistant.prompt_at(datetime.now(timezone.utc))
+            answer = await client.ask(prompt, messages, seconds=seconds, **parameters)
+            return self._checked(answer, assistant, outcome)
         except NoAnswer as failure:
             log.warning(
                 "model.no_answer",
@@ -117,8 +132,8 @@ class ReplyWriter:
             )
             raise
 
-    def _checked(self, answer: Answer, outcome: str) -> Reply:
-        text = for_customer(answer.text, whole=answer.whole, longest=self.assistant.longest_reply)
+    def _checked(self, answer: Answer, assistant: Assistant, outcome: str) -> Reply:
+        text = for_customer(answer.text, whole=answer.whole, longest=LONGEST_REPLY)
         if not text:
             raise NoAnswer("empty", "nothing that can be shown was left of what the model said")
         metadata = {
@@ -129,5 +144,11 @@ class ReplyWriter:
         }
         return Reply(text, {name: value for name, value in metadata.items() if value is not None})
 
-    def _apology(self, reason: str) -> Reply:
-        return Reply(self.assistant.apology, {"outcome": "apology", "reason": reason})
+    def _apology(self, assistant: Assistant, reason: str) -> Reply:
+        return Reply(assistant.texts.apology, {"outcome": "apology", "reason": reason})
+
+
+def _assistant_id(tracker: Tracker) -> str | None:
+    """What the SMS channel noted beside the text; `rasa shell` and REST note nothing."""
+    metadata = (tracker.latest_message or {}).get("metadata")
+    return metadata.get("assistant") if isinstance(metadata, dict) else None

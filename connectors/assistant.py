@@ -1,126 +1,174 @@
-"""An assistant file (assistants/default.yml): what a business edits, read and checked."""
+"""An assistant: what a business decided in its file (assistants/NAME.yml). Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, fields
-from pathlib import Path
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from string import Formatter
+from typing import Any
+from zoneinfo import ZoneInfo
 
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from connectors.hours import Hours
 
-from connectors.errors import SettingsError
-from connectors.settings import ROOT
+# What a prompt may contain in braces; `{{` is a brace. Texts may have the first two only.
+TEXT_VARIABLES = ("business_name", "contact")
+PROMPT_VARIABLES = (
+    *TEXT_VARIABLES,
+    "time",  # 3:07 pm
+    "date",  # Monday, 23 November 2026
+    "hours",  # Monday to Friday 9:00-18:00, ...
+    "open_now",  # open, or closed
+    "languages",  # English, Spanish
+)
 
-DEFAULT_FILE = ROOT / "assistants" / "default.yml"
+
+@dataclass(frozen=True)
+class Prices:
+    """US dollars for a million tokens."""
+
+    prompt: float = 0.0
+    completion: float = 0.0
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """How a model is asked. Where it is, and its key, are settings (LLM_*)."""
+
+    name: str | None = None  # None: LLM_MODEL
+    temperature: float | None = None  # None leaves it to the model's own default
+    max_tokens: int = 300
+    extra: Mapping[str, Any] = field(default_factory=dict)  # sent along as it is
+    prices: Prices | None = None  # None: not known
+
+
+@dataclass(frozen=True)
+class Texts:
+    """The sentences that are the same every time.
+
+    The defaults for HELP, STOP and START say what US carriers ask of 10DLC numbers: who texts, how
+    often, what it may cost, and how to get out.
+    """
+
+    apology: str = "Sorry, I can't answer right now. Please text again in a few minutes."
+    # Instead of an answer that could not be sent in time (LATE_REPLY_SECONDS).
+    late: str = "Sorry, our answer took too long. Please text again if you still need it."
+    help: str = (
+        "{business_name}: an automated assistant answers your texts. For a person: {contact}."
+        " Message frequency varies. Msg & data rates may apply. Reply STOP to opt out."
+    )
+    opted_out: str = (
+        "{business_name}: you are unsubscribed and will get no more messages from this number."
+        " Reply START to resubscribe."
+    )
+    opted_in: str = (
+        "{business_name}: you are subscribed again. Message frequency varies. Msg & data rates may"
+        " apply. Reply HELP for help, STOP to opt out."
+    )
+    more: str = "Reply MORE for the rest."
+    no_more: str = "That was all."
+    too_fast: str = "You text faster than I can answer. Please wait a minute and text again."
+    too_many: str = "That is all I can answer today. Please text again tomorrow."
+    handed_over: str = "I've asked a person to help you. They will answer here."
+    # Nobody answered in time, and the assistant is back.
+    nobody_free: str = "Sorry, nobody is free right now. I'm the automated assistant: can I help?"
+    # A person answered, and gave the conversation back.
+    handed_back: str = "You are talking to our automated assistant again."
 
 
 @dataclass(frozen=True)
 class Assistant:
-    """How one assistant speaks. `Assistant.load()` is how to get one."""
+    """How one assistant behaves. `id` is its file's name without `.yml`.
 
+    All texts are finished, but the prompt: `prompt_at(now)` fills in its variables.
+    """
+
+    id: str
     name: str
     prompt: str
-    apology: str
-    temperature: float | None = None  # None leaves it to the model's own default
-    max_tokens: int = 300
-    history_tokens: int = 3000
-    longest_reply: int = 480
+    numbers: tuple[str, ...] = ()
+    default: bool = False
+    contact: str = ""
+    timezone: str = "UTC"
+    languages: tuple[str, ...] = ("en",)
+    model: ModelSettings = ModelSettings()
+    fallback_model: ModelSettings | None = None  # None: as the first one, but under its own name
     deadline_seconds: float = 20.0
-    late_apology: str = "Sorry, our answer took too long. Please text again if you still need it."
+    session_seconds: int | None = None  # None: SESSION_TTL_SECONDS
+    history_tokens: int = 3000
+    summary_tokens: int = 300  # of older turns; 0: they are forgotten
+    segments: int = 3  # of one answer, at most
+    emoji: bool = False
+    knowledge: str | None = None  # a folder beside the file
+    embedding_model: str | None = None  # None: found by its words only
+    tools: tuple[str, ...] = ()
+    hours: Hours = field(default_factory=Hours)
+    hand_over_minutes: int = 15  # how long a customer waits for a person
+    texts: Texts = Texts()
+    lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 
-    @classmethod
-    def load(cls, file: Path = DEFAULT_FILE) -> Assistant:
-        """Raises SettingsError, one line for each mistake in the file."""
-        shown = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
-        try:
-            given = YAML(typ="rt").load(file.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise SettingsError(f"{shown} cannot be read: {error.strerror}") from None
-        except UnicodeDecodeError:
-            raise SettingsError(f"{shown} is not a UTF-8 text file") from None
-        except YAMLError as error:
-            raise SettingsError(f"{shown}{_yaml_mistake(error)}") from None
-        problems = _problems(given)
-        if problems:
-            raise SettingsError(
-                "The assistant cannot be used before this is mended:\n"
-                + "\n".join(f"  - {shown}{problem}" for problem in problems)
-            )
-        return cls(**{name: _tidy(value) for name, value in given.items()})
+    def prompt_at(self, now: datetime) -> str:
+        """What the model is told. `now` is any time with a zone."""
+        here = now.astimezone(ZoneInfo(self.timezone))
+        return self.prompt.format_map(
+            {
+                "business_name": self.name,
+                "contact": self.contact,
+                "time": f"{here:%I:%M} {'am' if here.hour < 12 else 'pm'}".lstrip("0"),
+                "date": f"{here:%A}, {here.day} {here:%B %Y}",
+                "hours": str(self.hours),
+                "open_now": "open" if self.hours.open_at(here) else "closed",
+                "languages": ", ".join(map(language_name, self.languages)),
+            }
+        )
 
-
-class _Rule(NamedTuple):
-    is_good: Callable[[Any], bool]
-    wanted: str
-
-
-def _text(longest: int) -> _Rule:
-    return _Rule(
-        lambda value: isinstance(value, str) and 0 < len(value.strip()) <= longest,
-        f"a text of 1 to {longest} characters",
-    )
-
-
-def _number(low: float, high: float, kinds: Any) -> _Rule:
-    kind = "a whole number" if kinds is int else "a number"
-
-    def is_good(value: Any) -> bool:
-        return isinstance(value, kinds) and not isinstance(value, bool) and low <= value <= high
-
-    return _Rule(is_good, f"{kind} from {low} to {high}")
+    def finished(self) -> Assistant:
+        """With the variables of its texts filled in."""
+        known = {"business_name": self.name, "contact": self.contact}
+        texts = {name: _without_contact(text, self) for name, text in vars(self.texts).items()}
+        return replace(
+            self, texts=Texts(**{name: text.format_map(known) for name, text in texts.items()})
+        )
 
 
-_RULES: Mapping[str, _Rule] = {
-    "name": _text(80),
-    "prompt": _text(20_000),
-    "apology": _text(480),
-    "temperature": _number(0, 2, (int, float)),
-    "max_tokens": _number(1, 8_192, int),
-    "history_tokens": _number(100, 200_000, int),
-    "longest_reply": _number(20, 1_600, int),
-    # The action server gives up after 60 seconds, and then the customer would get silence.
-    "deadline_seconds": _number(1, 45, (int, float)),
-    "late_apology": _text(480),
+def _without_contact(text: str, assistant: Assistant) -> str:
+    """The default for HELP names whom to ask, if that is known."""
+    return text if assistant.contact else text.replace(" For a person: {contact}.", "")
+
+
+def unknown_variables(text: str, known: tuple[str, ...]) -> str | None:
+    """What is wrong with the braces of a text, or None."""
+    try:
+        named = [name for _, name, _, _ in Formatter().parse(text) if name is not None]
+    except ValueError:
+        return "a brace that is no variable must be doubled: {{ or }}"
+    unknown = [f"{{{name}}}" for name in named if name not in known]
+    if not unknown:
+        return None
+    shown = ", ".join(f"{{{name}}}" for name in known)
+    return f"{', '.join(unknown)} is no variable; known are {shown}; a brace is written {{{{"
+
+
+_LANGUAGES = {
+    "ar": "Arabic",
+    "de": "German",
+    "en": "English",
+    "es": "Spanish",
+    "fr": "French",
+    "hi": "Hindi",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "ru": "Russian",
+    "tl": "Tagalog",
+    "uk": "Ukrainian",
+    "vi": "Vietnamese",
+    "zh": "Chinese",
 }
-_REQUIRED = [f.name for f in fields(Assistant) if f.default is MISSING]
 
 
-def _problems(given: Any) -> list[str]:
-    if not isinstance(given, CommentedMap):
-        return [": it must be lines of `name: value`"]
-    wrong = [_problem(given, name) for name in given]
-    missing = [f": `{name}` is missing" for name in _REQUIRED if name not in given]
-    return [problem for problem in wrong if problem] + missing
-
-
-def _problem(given: CommentedMap, name: Any) -> str | None:
-    line = given.lc.key(name)[0] + 1
-    if name not in _RULES:
-        return f":{line}: `{name}` is unknown; known are {', '.join(_RULES)}"
-    if not _RULES[name].is_good(given[name]):
-        return f":{line}: `{name}` must be {_RULES[name].wanted}, not {_shown(given[name])}"
-    return None
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "empty"
-    text = repr(str(value)) if isinstance(value, str) else str(value)
-    return text if len(text) <= 40 else f"{text[:40]}... ({len(text)} characters)"
-
-
-def _tidy(value: Any) -> Any:
-    """Plain values: ruamel's carry the file's layout along."""
-    if isinstance(value, str):
-        return str(value).strip()
-    return float(value) if isinstance(value, float) else int(value)
-
-
-def _yaml_mistake(error: YAMLError) -> str:
-    if isinstance(error, MarkedYAMLError) and error.problem_mark is not None:
-        problem = (error.problem or "this is not YAML").split("\n")[0]
-        return f":{error.problem_mark.line + 1}: {problem}"
-    return " is not YAML"
+def language_name(tag: str) -> str:
+    """As a model understands it best; a tag that we have no name for stays a tag."""
+    return _LANGUAGES.get(tag.partition("-")[0].lower(), tag)

@@ -49,7 +49,7 @@ def place(part_id: str) -> str:
 
 
 def session(conversation: str) -> str:
-    """Hash: id, opened_ms, business, customer; awaited, awaited_until; left_open."""
+    """Hash: id, opened_ms, business, customer, assistant; awaited, awaited_until; left_open."""
     return f"session:{conversation}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Iterable
 
 import structlog
 
@@ -25,7 +26,9 @@ ANSWER_SECONDS = 3600.0
 class Reconciler:
     """Asks Twilio for the inbound messages since the last look, and accepts those never seen."""
 
-    def __init__(self, inbox: Inbox, twilio: TwilioApi, numbers: tuple[str, ...]) -> None:
+    def __init__(
+        self, inbox: Inbox, twilio: TwilioApi, numbers: Callable[[], Iterable[str]]
+    ) -> None:
         self.inbox = inbox
         self.twilio = twilio
         self.numbers = numbers
@@ -48,7 +51,7 @@ class Reconciler:
         first = float(await store.get(keys.RECONCILED_FIRST) or began)
         last = float(await store.get(keys.RECONCILED_LAST) or began)
         found = 0
-        for number in self.numbers:
+        for number in self.numbers():
             for received in await self.twilio.received(number, max(first, last - OVERLAP_SECONDS)):
                 found += await self._take(received)
         await store.put(keys.RECONCILED_FIRST, str(first))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -30,7 +31,7 @@ class Lateness:
     """
 
     after_seconds: float
-    apology: str | None
+    apology: Callable[[Part], str | None]
 
     def left(self, part: Part) -> float:
         """Seconds in which the part can still be sent. An apology never gets too old."""
@@ -68,8 +69,8 @@ class Sender:
     async def _send_in_time(self, claim: Claim, part: Part) -> None:
         if not self.lateness.has_come_over(part):
             await self._send(claim, part)
-        elif self.lateness.apology:
-            await self._apologise(claim, part, self.lateness.apology)
+        elif sentence := self.lateness.apology(part):
+            await self._apologise(claim, part, sentence)
         else:
             await self._drop(claim, part, f"older than {self.lateness.after_seconds:g} s")
 

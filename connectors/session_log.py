@@ -14,9 +14,9 @@ An entry's fields: `kind`, `conversation` (opaque, see ids), `session` ("" when 
     text            sid, business, customer, body, media: accepted, not answered yet
     text.too_late   sid: its session (that of the entry) ended before it was answered
     turn            texts: the SIDs it answers, [] outside SMS; events: what it added to the
-                    tracker, as Rasa writes them; parts: id, body, segments, encoding; tries;
-                    seconds since the first of the texts; failed: why it only got the plain
-                    sentence, or ""
+                    tracker, as Rasa writes them; parts: id, body, segments, encoding;
+                    assistant: its id, "" outside SMS; tries; seconds since the first of the
+                    texts; failed: why it only got the plain sentence, or ""
     part.sent       part, sid, status: Twilio has it
     part.dropped    part, reason, code: it will never be sent
     part.apology    part, body, segments, encoding; instead_of: the parts that came too late, for

@@ -24,10 +24,9 @@ LOOPBACK = "127.0.0.1"
 SESSION_LOG = "sqlite:///var/session_log.db"
 SHORTEST_PASSWORD = 10
 LATE_REPLIES = ("apologise", "drop")
+NUMBER = re.compile(r"\+[1-9]\d{6,14}|\d{5,6}")  # E.164, or a short code
 
-_E164 = re.compile(r"\+[1-9]\d{6,14}")
 _DECIMAL = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
-_SHORT_CODE = re.compile(r"\d{5,6}")
 _ACCOUNT_SID = re.compile(r"AC[0-9a-zA-Z]{32}")
 _T = TypeVar("_T")
 
@@ -309,7 +308,7 @@ class _Reader:
         if not numbers:
             self.bad("TWILIO_NUMBERS is missing: which numbers are ours? (+15550100001,+1...)", "")
         for number in numbers:
-            if not _E164.fullmatch(number) and not _SHORT_CODE.fullmatch(number):
+            if not NUMBER.fullmatch(number):
                 self.bad(f"TWILIO_NUMBERS has {number!r}; numbers look like +15550100001", "")
         return numbers
 

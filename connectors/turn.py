@@ -17,6 +17,8 @@ from rasa.shared.core.training_data.story_reader.yaml_story_reader import YAMLSt
 from rasa.shared.nlu.constants import TEXT
 from rasa.shared.nlu.training_data.message import Message
 
+from connectors.assistant import Assistant
+from connectors.assistants import Assistants, LiveAssistants
 from connectors.errors import LeaseLost, NothingToSay, SessionOver, StoreUnavailable
 from connectors.inbox import WaitingText
 from connectors.lanes import Claim
@@ -36,6 +38,8 @@ LONGEST_WAIT_SECONDS = 5.0
 # After a long outage every text is old, and what failed at once may work in a moment.
 QUICK_SECONDS = 5.0
 QUICK_TRIES = 4
+# What a turn needs beside the model, whose deadline is the assistant's.
+MARGIN_SECONDS = 10.0
 # A turn that ended this often without even failing takes the process down with it.
 MOST_TRIES = 10
 
@@ -48,6 +52,7 @@ class Turn:
 
     claim: Claim
     texts: tuple[WaitingText, ...]
+    assistant: Assistant
     late: tuple[WaitingText, ...] = ()  # of sessions that ended meanwhile; not answered
     ends: str = ""  # why the session ends with this turn
     reply: SmsReply = field(default_factory=SmsReply)
@@ -57,13 +62,16 @@ class Turn:
     failed_actions: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, claim: Claim) -> Turn:
+    def of(cls, claim: Claim, assistants: Assistants) -> Turn:
         waiting = [WaitingText.read(item) for item in claim.items]
         session = waiting[-1].session
+        assistant = assistants.standing_in_for(waiting[-1].text.business)
         return cls(
             claim,
             texts=tuple(text for text in waiting if text.session == session),
+            assistant=assistant,
             late=tuple(text for text in waiting if text.session != session),
+            reply=SmsReply(_style(assistant)),
         )
 
     @property
@@ -122,10 +130,11 @@ class Turn:
             input_channel=CHANNEL,
             message_id=self.texts[0].text.sid,
             metadata={
+                "assistant": self.assistant.id,
                 "texts": [
                     {"sid": t.text.sid, "body": t.text.body, "media": t.text.media}
                     for t in self.texts
-                ]
+                ],
             },
         )
 
@@ -153,13 +162,17 @@ def _intent(words: str, name: str) -> dict[str, Any]:
     return {"text": words, "intent": {"name": name, "confidence": 1.0}, "entities": []}
 
 
+def _style(assistant: Assistant) -> Style:
+    texts = assistant.texts
+    return Style(assistant.segments, assistant.emoji, texts.more, texts.no_more)
+
+
 class TurnRunner:
     """Handles claims of the inbox.
 
-    `to_rasa` runs a message through the agent and returns after the tracker was saved, in
-    `longest_seconds` at most;
-    `apologise` commits a plain sentence without Rasa, and `tell_more` the rest of the last answer;
-    `left_open` is what Redis has of that; `style` is how texts from a business number look.
+    `to_rasa` runs a message through the agent and returns after the tracker was saved, within the
+    assistant's deadline and a margin; `apologise` commits a plain sentence without Rasa, and
+    `tell_more` the rest of the last answer; `left_open` is what Redis has of that.
     """
 
     def __init__(
@@ -168,21 +181,17 @@ class TurnRunner:
         apologise: Callable[[Turn, str], Awaitable[None]],
         tell_more: Callable[[Turn], Awaitable[None]],
         left_open: Callable[[str], Awaitable[str | None]],
-        *,
-        style: Callable[[str], Style],
-        longest_seconds: float,
+        assistants: LiveAssistants,
     ) -> None:
         self.to_rasa = to_rasa
         self.apologise = apologise
         self.tell_more = tell_more
         self.left_open = left_open
-        self.style = style
-        self.longest_seconds = longest_seconds
+        self.assistants = assistants
 
     async def handle(self, claim: Claim) -> None:
         """Answer what waits. Raises whatever failed when it is to be tried again."""
-        turn = Turn.of(claim)
-        turn.reply.style = self.style(turn.texts[0].text.business)
+        turn = Turn.of(claim, self.assistants.now)
         try:
             await self._handle(turn)
         except SessionOver as over:
@@ -193,10 +202,10 @@ class TurnRunner:
         if claim.tries > MOST_TRIES:
             await self._give_up(turn, f"{claim.tries - 1} tries never came to an end")
             return
-        began = time.monotonic()
+        began, longest = time.monotonic(), turn.assistant.deadline_seconds + MARGIN_SECONDS
         try:
             with _current(turn):
-                async with async_timeout.timeout(self.longest_seconds):
+                async with async_timeout.timeout(longest):
                     await self._answer(turn)
             if not turn.committed:
                 raise NothingToSay("Rasa ended the turn without saving it")

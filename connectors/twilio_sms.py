@@ -23,14 +23,14 @@ from sanic.request import Request
 from sanic.response import HTTPResponse, empty, json
 
 from connectors import keys, rasa_patches, rasa_speed
-from connectors.assistant import Assistant
+from connectors.assistants import LiveAssistants, attached
 from connectors.errors import SettingsError, StoreUnavailable, Unreadable
 from connectors.ids import mask
 from connectors.inbox import Inbox
 from connectors.lanes import Worker
-from connectors.layout import Style
 from connectors.outbox import Outbox
 from connectors.pace import Pace
+from connectors.part import Part
 from connectors.reconcile import Reconciler
 from connectors.sanic_guard import refuse_bad_lengths
 from connectors.sender import Lateness, Sender
@@ -43,14 +43,12 @@ from connectors.turn import CHANNEL, LONGEST_WAIT_SECONDS, Turn, TurnRunner
 from connectors.twilio_account import TwilioAccount
 from connectors.twilio_api import TwilioApi
 from connectors.twilio_client import CALLS_AT_ONCE
-from connectors.wire import MAX_BODY_BYTES, Form, is_signed, read_inbound, read_status
+from connectors.wire import MAX_BODY_BYTES, Form, InboundText, is_signed, read_inbound, read_status
 
 log = structlog.get_logger(__name__)
 
 # Twilio itself takes no longer for all of a request.
 BODY_SECONDS = 15.0
-# What the action server needs beside the model, whose deadline is the assistant's.
-TURN_MARGIN_SECONDS = 10.0
 
 
 class TwilioSmsInput(InputChannel):
@@ -70,15 +68,15 @@ class TwilioSmsInput(InputChannel):
             )
         try:
             settings = Settings.load()
-            channel = cls(settings, Assistant.load())
+            channel = cls(settings, LiveAssistants())
         except SettingsError as error:
             raise RasaException(str(error)) from None
         rasa_patches.listen(settings.rasa_port, sys.argv)
         return channel
 
-    def __init__(self, settings: Settings, assistant: Assistant) -> None:
+    def __init__(self, settings: Settings, assistants: LiveAssistants) -> None:
         self.settings = settings
-        self.assistant = assistant
+        self.assistants = assistants
 
     def get_output_channel(self) -> NoReturn:
         """Refuses: nobody is texted who did not text first."""
@@ -93,7 +91,7 @@ class TwilioSmsInput(InputChannel):
 
     def blueprint(self, on_new_message: Callable[[UserMessage], Awaitable[Any]]) -> Blueprint:
         """The routes, and the workers. Rasa's callback stays unused: texts come by the inbox."""
-        desk = Desk(self.settings, self.assistant)
+        desk = Desk(self.settings, self.assistants)
         blueprint = routes(desk)
         blueprint.listener("after_server_start")(desk.start)
         blueprint.listener("before_server_stop")(desk.stop)
@@ -125,9 +123,9 @@ def routes(desk: Desk) -> Blueprint:
 class Desk:
     """What stands behind the door in one Rasa process: handlers, workers, their clients."""
 
-    def __init__(self, settings: Settings, assistant: Assistant) -> None:
+    def __init__(self, settings: Settings, assistants: LiveAssistants) -> None:
         self.settings = settings
-        self.assistant = assistant
+        self.assistants = assistants
         self.workers: list[Worker] = []
         self.looking: list[asyncio.Task[None]] = []
 
@@ -167,7 +165,7 @@ class Desk:
 
         async def apologise(turn: Turn, reason: str) -> None:
             store = _session_store(app.ctx.agent)
-            await store.apologise(turn, self.assistant.apology, reason)
+            await store.apologise(turn, turn.assistant.texts.apology, reason)
 
         async def tell_more(turn: Turn) -> None:
             await _session_store(app.ctx.agent).tell_more(turn)
@@ -175,15 +173,7 @@ class Desk:
         async def left_open(conversation: str) -> str | None:
             return await self.store.field(keys.session(conversation), "left_open")
 
-        longest = self.assistant.deadline_seconds + TURN_MARGIN_SECONDS
-        runner = TurnRunner(
-            to_rasa,
-            apologise,
-            tell_more,
-            left_open,
-            style=lambda business: Style(),
-            longest_seconds=longest,
-        )
+        runner = TurnRunner(to_rasa, apologise, tell_more, left_open, self.assistants)
         self.workers = [
             Worker(
                 self.inbox.lane,
@@ -196,17 +186,21 @@ class Desk:
         for worker in self.workers:
             worker.start()
         self._warn_of_address()
-        reconciler = Reconciler(self.inbox, self.twilio, self.settings.twilio.numbers)
+        reconciler = Reconciler(self.inbox, self.twilio, lambda: self.attached)
         self.looking = [
             asyncio.create_task(reconciler.run(), name="reconciler"),
             asyncio.create_task(self.standings.run(), name="standings"),
             asyncio.create_task(SessionLife(self.store).run(), name="session ends"),
         ]
-        log.info("sms.ready", numbers=[mask(n) for n in self.settings.twilio.numbers])
+        log.info("sms.ready", numbers=[mask(n) for n in self.attached])
 
     def _sender(self) -> Sender:
         settings = self.settings
-        apology = self.assistant.late_apology if settings.late_reply == "apologise" else None
+
+        def apology(part: Part) -> str | None:
+            said = self.assistants.now.standing_in_for(part.business).texts.late
+            return said if settings.late_reply == "apologise" else None
+
         return Sender(
             self.outbox,
             self.twilio,
@@ -259,20 +253,35 @@ class Desk:
             return form
         try:
             text = read_inbound(form, self.settings.twilio.account_sid)
-            if text.business not in self.settings.twilio.numbers:
-                raise Unreadable(f"To is {mask(text.business)}, which TWILIO_NUMBERS does not list")
-            accepted = await self.inbox.accept(text)
+            event = await self._take(text)
         except Unreadable as error:
             return _unreadable(error)
         except StoreUnavailable as error:
             return _unavailable(error)
-        log.info(
-            "sms.accepted" if accepted else "sms.seen_before",
-            sid=text.sid,
-            customer=mask(text.customer),
-            media=text.media,
-        )
+        log.info(event, sid=text.sid, customer=mask(text.customer), media=text.media)
         return empty(204)
+
+    async def _take(self, text: InboundText) -> str:
+        """What became of the text, as the log calls it."""
+        if text.business in self.attached:
+            return "sms.accepted" if await self.inbox.accept(text) else "sms.seen_before"
+        if text.business not in self.settings.twilio.numbers:
+            raise Unreadable(
+                f"To is {mask(text.business)}, which neither TWILIO_NUMBERS nor an assistant lists"
+            )
+        if not await self.inbox.note(text):
+            return "sms.seen_before"
+        log.warning(
+            "number.unattached",
+            number=mask(text.business),
+            do="list it in an assistant's file, or make one assistant the default",
+        )
+        return "sms.not_answered"
+
+    @property
+    def attached(self) -> tuple[str, ...]:
+        """The numbers at which somebody answers, by now."""
+        return attached(self.settings.twilio.numbers, self.assistants.now)
 
     async def status(self, request: Request) -> HTTPResponse:
         """A delivery report: 204 once it is noted, also for the tenth time."""

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from connectors.assistant import Assistant
+from connectors.assistants import Assistants
 from connectors.errors import SettingsError
 from connectors.settings import LOOPBACK, ROOT, VAR, Settings
 from local import parts, ports, training
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.chdir(ROOT)  # Rasa looks for its files in the current folder
     try:
         settings = Settings.load()
-        Assistant.load()  # a mistake in it is better named before anything starts
+        Assistants.load()  # a mistake in it is better named before anything starts
         if given.what == "shell":
             return shell(settings, given.state)
         return launch(given.what, settings, given.state)

@@ -11,7 +11,7 @@
 --       fence ('' outside a turn), texts (SID and session of each that the turn took),
 --       session (of the turn, or of the tracker; '' if that is new), ends (why the session ends
 --       with this, or ''), seconds (the session's time), id (for a new session), business, customer
---       ('' outside a turn), replace (the events), events (how many), settle_ms,
+--       and assistant ('' outside a turn), replace (the events), events (how many), settle_ms,
 --       settle_at_most_ms, inbox_wake, outbox_wake, most_letters, left_open (by the answer, or '')
 -- Returns 1; 0 when somebody else holds the conversation by now; -1 if the session is over.
 local conversation, given = ARGV[1], cjson.decode(ARGV[2])
@@ -30,7 +30,9 @@ local function say()
   log('turn', opened_session(given.id, given.business, given.customer), ARGV[3])
   renew_session(given.seconds)
 
-  if given.fence ~= '' then redis.call('HSET', KEYS[1], 'left_open', given.left_open) end
+  if given.fence ~= '' then
+    redis.call('HSET', KEYS[1], 'left_open', given.left_open, 'assistant', given.assistant)
+  end
   for i = parts_from, #ARGV do redis.call('RPUSH', KEYS[11], ARGV[i]) end
   if #ARGV >= parts_from and not redis.call('ZSCORE', KEYS[12], conversation) then
     -- The answer before this one may still be on its way; see settle.lua.

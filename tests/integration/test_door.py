@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 from twilio.request_validator import RequestValidator
 
 from connectors import keys
-from connectors.assistant import Assistant
+from connectors.assistants import LiveAssistants
 from connectors.settings import Settings
 from connectors.store import Store
 from connectors.twilio_sms import Desk, routes
@@ -83,7 +83,7 @@ async def opened(redis_url: str) -> AsyncIterator[Door]:
     )
     Sanic.test_mode = True
     app, port = Sanic(f"door-{free_port()}", configure_logging=False), free_port()
-    app.blueprint(routes(Desk(settings, Assistant.load())), url_prefix="/webhooks/twilio_sms")
+    app.blueprint(routes(Desk(settings, LiveAssistants())), url_prefix="/webhooks/twilio_sms")
     server: Any = await app.create_server(
         port=port, host="127.0.0.1", return_asyncio_server=True, access_log=False
     )

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from actions.llm_reply import ReplyWriter
-from connectors.assistant import Assistant
+from connectors.assistants import Assistants
 from connectors.settings import ROOT, Settings
 from local.ports import free_port
 
@@ -58,13 +58,14 @@ def embedded() -> Iterator[EmbeddedModel]:
 
 async def test_customers_are_answered_and_known(embedded: EmbeddedModel) -> None:
     """It is a tiny model and knows nine of ten: one of three must be known."""
-    writer = ReplyWriter(Settings.load({"MODEL_PORT": str(embedded.port)}), Assistant.load())
+    writer = ReplyWriter(Settings.load({"MODEL_PORT": str(embedded.port)}))
+    assistant = Assistants.load().named("default")
     known = []
     for name in ("Ada", "Emma", "Katya"):
         events: list[dict[str, Any]] = []
         for text in (f"Hi, my name is {name}. Do you repair bikes?", "Please repeat my name."):
             events.append({"event": "user", "text": text})
-            reply = await writer.reply_to(events)
+            reply = await writer.reply_to(events, assistant)
             events.append({"event": "bot", "text": reply.text})
             assert reply.metadata["outcome"] == "answered"
             assert reply.metadata["model"] == "SmolLM2-135M-Instruct"

@@ -120,7 +120,7 @@ class Post:
             self.outbox,
             self.api,
             Pace(store, segments_per_second),
-            Lateness(LATE_AFTER, apology),
+            Lateness(LATE_AFTER, lambda _: apology),
             LISTED_WITHIN,
         )
         self.worker = Worker(self.outbox.lane, sender.handle, concurrency)

@@ -17,12 +17,12 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import ActionExecuted, BotUttered, ConversationPaused, UserUttered
 
 from connectors import keys
+from connectors.assistants import Assistants, LiveAssistants
 from connectors.dead_letters import DeadLetters, Retry
 from connectors.errors import LeaseLost, NothingToSay
 from connectors.ids import conversation_id
 from connectors.inbox import Inbox
 from connectors.lanes import Claim, Lane, Worker
-from connectors.layout import Style
 from connectors.left_open import LeftOpen
 from connectors.session_store import SessionStore
 from connectors.store import Store
@@ -122,12 +122,7 @@ def office_of(store: Store, sessions: SessionStore, settle_ms: int = 0) -> Offic
         return await store.field(keys.session(conversation), "left_open")
 
     runner = TurnRunner(
-        assistant.handle,
-        apologise,
-        sessions.tell_more,
-        left_open,
-        style=lambda business: Style(),
-        longest_seconds=20,
+        assistant.handle, apologise, sessions.tell_more, left_open, LiveAssistants()
     )
     return Office(store, inbox, assistant, Worker(inbox.lane, runner.handle, concurrency=8))
 
@@ -353,7 +348,7 @@ async def test_a_text_that_kills_the_process_is_given_up(office: Office) -> None
 
 
 async def test_a_picture_without_words_has_an_intent_of_its_own() -> None:
-    turn = Turn.of(claim_of(text(1, "", media=1)))
+    turn = Turn.of(claim_of(text(1, "", media=1)), Assistants.load())
     message = turn.message()
     assert message.text == "[picture]"
     assert message.parse_data["intent"]["name"] == "send_media"
@@ -361,7 +356,7 @@ async def test_a_picture_without_words_has_an_intent_of_its_own() -> None:
 
 @pytest.mark.parametrize("body", ["/restart", "  /session_start", '/ask{"slot": "x"}', "/"])
 async def test_a_command_in_a_text_is_a_text(body: str) -> None:
-    message = Turn.of(claim_of(text(1, body))).message()
+    message = Turn.of(claim_of(text(1, body)), Assistants.load()).message()
     assert message.text == body.strip()
     assert message.parse_data["intent"]["name"] == "nlu_fallback"
 
@@ -402,7 +397,7 @@ class TestFence:
         await self.commit(office, held)
 
     async def commit(self, office: Office, claim: Claim) -> None:
-        turn = Turn.of(claim)
+        turn = Turn.of(claim, Assistants.load())
         token = current_turn.set(turn)
         try:
             await office.assistant.handle(turn.message())
@@ -420,7 +415,7 @@ async def test_a_save_for_another_conversation_is_no_commit(
     office: Office, sessions: SessionStore
 ) -> None:
     await office.inbox.accept(text(1, "hello"))
-    turn = Turn.of(await claim(office.inbox.lane))
+    turn = Turn.of(await claim(office.inbox.lane), Assistants.load())
     token = current_turn.set(turn)
     try:
         tracker = await sessions.get_or_create_tracker("another")
@@ -575,7 +570,7 @@ class TestWhatAnAnswerLeavesOpen:
         await office.inbox.accept(text(2, "MORE"))
         slow = await claim(lane)
         await asyncio.sleep(0.06)  # the lease is a time: only time ends it
-        stale = Turn.of(slow)
+        stale = Turn.of(slow, Assistants.load())
         kept = await office.store.field(keys.session(slow.conversation), "left_open")
         stale.left_open = LeftOpen.read(kept)
         await claim(lane)

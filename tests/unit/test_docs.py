@@ -84,6 +84,8 @@ def test_pure_rooms_touch_nothing() -> None:
         "keys",
         "errors",
         "ten_dlc",
+        "assistant",
+        "hours",
         "plain_text",
         "typography",
         "cuts",

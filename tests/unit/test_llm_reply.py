@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,14 +18,16 @@ from structlog.testing import capture_logs
 from actions.conversation import ChatMessage, conversation, fitted
 from actions.llm_reply import ActionLlmReply, Reply, ReplyWriter
 from actions.wording import for_customer
-from connectors.assistant import DEFAULT_FILE, Assistant
-from connectors.errors import SettingsError
+from connectors.assistant import Assistant, ModelSettings, Texts
+from connectors.assistants import LiveAssistants
 from connectors.settings import ROOT, Settings
 from local.ports import free_port
 from tests.fakes.model import NAME, Fails, FakeModel, Hangs, Says, Sends, Step
 
 SORRY = "Sorry, not now."
-ASSISTANT = Assistant(name="Test", prompt="You are a shop.", apology=SORRY, deadline_seconds=5)
+ASSISTANT = Assistant(
+    id="test", name="Test", prompt="You are a shop.", texts=Texts(apology=SORRY), deadline_seconds=5
+)
 SECRET = "my secret is 4711"  # what a customer writes belongs in no log
 
 
@@ -39,7 +40,7 @@ class Customer:
 
     async def texts(self, text: str) -> Reply:
         self.events += [action("action_listen"), user(text)]
-        reply = await self.writer.reply_to(self.events)
+        reply = await self.writer.reply_to(self.events, ASSISTANT)
         self.events += [action("action_llm_reply"), bot(reply.text, metadata=reply.metadata)]
         return reply
 
@@ -76,7 +77,7 @@ async def model() -> AsyncIterator[FakeModel]:
 
 @pytest.fixture
 async def customer(model: FakeModel) -> AsyncIterator[Customer]:
-    writer = ReplyWriter(settings(model.base_url), ASSISTANT)
+    writer = ReplyWriter(settings(model.base_url))
     yield Customer(writer)
     await writer.close()
 
@@ -127,7 +128,9 @@ async def test_rasa_gets_the_reply_and_its_metadata(customer: Customer, model: F
     model.answers("Hello!")
     dispatcher, events = CollectingDispatcher(), [user("Hi")]
     tracker = Tracker("id", {}, {}, events, False, None, {}, "action_listen")
-    assert await ActionLlmReply(customer.writer).run(dispatcher, tracker, {}) == []
+    assert (
+        await ActionLlmReply(customer.writer, LiveAssistants()).run(dispatcher, tracker, {}) == []
+    )
     [message] = dispatcher.messages
     assert message["text"] == "Hello!"
     assert message["outcome"] == "answered"
@@ -163,10 +166,10 @@ async def test_no_failure_is_silence(
     model: FakeModel, step: Step, reason: str, advice: str
 ) -> None:
     model.script = [step]
-    hurried = Assistant(name="Test", prompt="Hi.", apology=SORRY, deadline_seconds=1.5)
-    writer = ReplyWriter(settings(model.base_url), hurried)
+    hurried = replace(ASSISTANT, deadline_seconds=1.5)
+    writer = ReplyWriter(settings(model.base_url))
     with capture_logs() as logs:
-        reply = await writer.reply_to([user(SECRET)])
+        reply = await writer.reply_to([user(SECRET)], hurried)
     await writer.close()
     assert reply.text == SORRY
     assert reply.metadata["outcome"] == "apology"
@@ -179,9 +182,9 @@ async def test_no_failure_is_silence(
 
 
 async def test_nobody_listens(customer: Customer) -> None:
-    writer = ReplyWriter(settings(f"http://127.0.0.1:{free_port()}/v1"), ASSISTANT)
+    writer = ReplyWriter(settings(f"http://127.0.0.1:{free_port()}/v1"))
     with capture_logs() as logs:
-        reply = await writer.reply_to([user("Hello")])
+        reply = await writer.reply_to([user("Hello")], ASSISTANT)
     await writer.close()
     assert (reply.text, reply.metadata["reason"]) == (SORRY, "unreachable")
     assert "is the model server running?" in logs[0]["advice"]
@@ -190,10 +193,10 @@ async def test_nobody_listens(customer: Customer) -> None:
 async def test_the_deadline_holds_for_the_whole_turn(model: FakeModel) -> None:
     """Also with retries, and a second model that hangs too."""
     model.script = [Hangs()]
-    hurried = Assistant(name="Test", prompt="Hi.", apology=SORRY, deadline_seconds=1)
-    writer = ReplyWriter(settings(model.base_url, fallback=model.base_url), hurried)
+    hurried = replace(ASSISTANT, deadline_seconds=1)
+    writer = ReplyWriter(settings(model.base_url, fallback=model.base_url))
     started = time.monotonic()
-    reply = await writer.reply_to([user("Hello")])
+    reply = await writer.reply_to([user("Hello")], hurried)
     await writer.close()
     assert reply.text == SORRY
     assert 0.9 < time.monotonic() - started < 1.5
@@ -208,8 +211,8 @@ async def test_a_hiccup_is_not_noticed(customer: Customer, model: FakeModel) -> 
 async def test_the_second_model_answers_when_the_first_cannot(model: FakeModel) -> None:
     model.script = [Fails(401)]
     async with FakeModel(script=[Says("Hello from the second.")]) as second:
-        writer = ReplyWriter(settings(model.base_url, fallback=second.base_url), ASSISTANT)
-        reply = await writer.reply_to([user("Hello")])
+        writer = ReplyWriter(settings(model.base_url, fallback=second.base_url))
+        reply = await writer.reply_to([user("Hello")], ASSISTANT)
         await writer.close()
     assert reply.text == "Hello from the second."
     assert reply.metadata["outcome"] == "fallback_model"
@@ -227,7 +230,9 @@ async def test_the_model_does_not_read_our_regrets(customer: Customer, model: Fa
 
 
 async def test_odd_events_are_no_failure_of_the_model(customer: Customer, model: FakeModel) -> None:
-    reply = await customer.writer.reply_to([None, 7, {}, {"event": "user"}, bot("Hi", data=3)])
+    reply = await customer.writer.reply_to(
+        [None, 7, {}, {"event": "user"}, bot("Hi", data=3)], ASSISTANT
+    )
     assert (reply.text, reply.metadata["reason"]) == (SORRY, "no_text")
     assert model.requests == []
 
@@ -238,7 +243,7 @@ async def test_a_mistake_of_ours_is_no_silence_either(customer: Customer, model:
             raise RuntimeError("we made a mistake")
 
     with capture_logs() as logs:
-        reply = await customer.writer.reply_to(Broken())
+        reply = await customer.writer.reply_to(Broken(), ASSISTANT)
     assert (reply.text, reply.metadata["reason"]) == (SORRY, "error")
     assert "we made a mistake" in logs[0]["trace"]
 
@@ -250,10 +255,10 @@ async def test_a_model_that_knows_other_parameters_is_asked_again(model: FakeMod
         Fails(400, "unsupported_value", "temperature"),
         Says("Hello!"),
     ]
-    warm = Assistant(name="Test", prompt="Hi.", apology=SORRY, temperature=0.5, max_tokens=50)
-    writer = ReplyWriter(settings(model.base_url), warm)
-    assert (await writer.reply_to([user("Hello")])).text == "Hello!"
-    assert (await writer.reply_to([user("Hello again")])).text == "Hello!"
+    warm = replace(ASSISTANT, model=ModelSettings(temperature=0.5, max_tokens=50))
+    writer = ReplyWriter(settings(model.base_url))
+    assert (await writer.reply_to([user("Hello")], warm)).text == "Hello!"
+    assert (await writer.reply_to([user("Hello again")], warm)).text == "Hello!"
     await writer.close()
     assert len(model.requests) == 4  # it learned that once
     assert model.requests[-1]["max_completion_tokens"] == 50
@@ -369,56 +374,6 @@ def test_a_long_reply_ends_with_a_sentence_that_fits() -> None:
     assert worded("One. Two two. Three three three.", longest=14) == "One. Two two."
     assert worded("one two three four", longest=10) == "one two…"
     assert worded("x" * 100, longest=10) == "xxxxxxxxx…"
-
-
-# The file that a business edits
-
-
-def test_the_assistant_that_comes_with_the_project_is_good() -> None:
-    assistant = Assistant.load()
-    assert assistant.name in DEFAULT_FILE.read_text()
-    assert assistant.deadline_seconds == 20
-
-
-def test_every_mistake_is_named_with_its_line(tmp_path: Path) -> None:
-    file = tmp_path / "shop.yml"
-    file.write_text("name: Shop\nprompt:\ntemprature: 0.5\ntemperature: hot\nmax_tokens: true\n")
-    with pytest.raises(SettingsError) as refused:
-        Assistant.load(file)
-    assert re.findall(r"shop\.yml(:.*)", str(refused.value)) == [
-        ":2: `prompt` must be a text of 1 to 20000 characters, not empty",
-        ":3: `temprature` is unknown; known are name, prompt, apology, temperature, max_tokens,"
-        " history_tokens, longest_reply, deadline_seconds, late_apology",
-        ":4: `temperature` must be a number from 0 to 2, not 'hot'",
-        ":5: `max_tokens` must be a whole number from 1 to 8192, not True",
-        ": `apology` is missing",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("content", "mistake"),
-    [
-        (b"", "it must be lines of"),
-        (b"- a list", "it must be lines of"),
-        (b"name: a\nname: b\n", ":2: found duplicate key"),
-        (b"name: 'a\n", ":2: found unexpected end of stream"),
-        (b"name: \xff\n", "is not a UTF-8 text file"),
-        (b"name: \x00\n", "is not YAML"),
-        (b"5: a\n", ":1: `5` is unknown"),
-    ],
-)
-def test_what_is_no_assistant_file_is_said_plainly(
-    tmp_path: Path, content: bytes, mistake: str
-) -> None:
-    file = tmp_path / "shop.yml"
-    file.write_bytes(content)
-    with pytest.raises(SettingsError, match=re.escape(mistake)):
-        Assistant.load(file)
-
-
-def test_no_file_at_all(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"shop\.yml cannot be read: No such file"):
-        Assistant.load(tmp_path / "shop.yml")
 
 
 # The action server as a whole
