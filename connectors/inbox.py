@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from connectors import keys
 from connectors.ids import conversation_id, sortable_id
 from connectors.lanes import Lane
+from connectors.sensitive import without_secrets
 from connectors.session_life import session_keys
 from connectors.store import Store
 from connectors.wire import InboundText
@@ -46,8 +47,11 @@ class Inbox:
     async def accept(self, text: InboundText) -> bool:
         """Keep a text, in one atomic step; False if its MessageSid was accepted before.
 
+        Card numbers and the like are taken out of it first: what is never kept cannot leak from
+        Redis, its files, the tracker, the session log or a model's provider.
         Raises StoreUnavailable: then the sender must be told to come again.
         """
+        text = replace(text, body=without_secrets(text.body))
         while True:
             id_key = await self.store.id_key()
             answer = await self._accept(text, id_key)

@@ -26,6 +26,7 @@ from connectors.layout import LaidOut, Style, lay_out
 from connectors.left_open import NOTHING, LeftOpen, is_more
 from connectors.part import Part
 from connectors.reply import SmsReply
+from connectors.sensitive import without_secrets
 
 log = structlog.get_logger(__name__)
 
@@ -89,8 +90,9 @@ class Turn:
 
     @property
     def words(self) -> str:
-        """The texts, a line for each."""
-        return "\n".join(t.text.body.strip() for t in self.texts if t.text.body.strip())
+        """The texts, a line for each; what one text gives away only together with the next goes."""
+        lines = (t.text.body.strip() for t in self.texts)
+        return without_secrets("\n".join(line for line in lines if line))
 
     def laid_out(self) -> LaidOut:
         """The reply as messages, and what did not fit."""

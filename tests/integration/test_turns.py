@@ -599,3 +599,36 @@ class TestWhatAnAnswerLeavesOpen:
         office.worker.start()
         await office.inbox.accept(text(1, "2"))
         assert await office.answers(1) == ["You said: 2"]
+
+
+async def test_a_card_number_is_kept_nowhere(office: Office) -> None:
+    """Not in the inbox, the log, the tracker or the outbox."""
+    await office.inbox.accept(text(1, "My card is 4242 4242 4242 4242, code 12/27 123"))
+    await office.inbox.accept(text(2, "and my SSN 123-45-6789"))
+    assert "4242" not in await dumped(office.store)
+    office.worker.start()
+    await office.answers(1)
+    everything = await dumped(office.store)
+    assert "4242" not in everything
+    assert "6789" not in everything
+    assert "[card number]" in office.assistant.heard[0]
+    assert "[social security number]" in office.assistant.heard[0]
+
+
+async def test_a_card_number_in_two_texts_does_not_reach_the_assistant() -> None:
+    halves = claim_of(text(1, "my card: 5555 5555"), text(2, "5555 4444"))
+    turn = Turn.of(halves, Assistants.load())
+    assert turn.message().text == "my card: [card number]"
+
+
+async def dumped(store: Store) -> str:
+    """Whatever Redis holds, as text."""
+    client: Any = store.client
+    read = {
+        "string": client.get,
+        "hash": client.hgetall,
+        "list": lambda key: client.lrange(key, 0, -1),
+        "zset": lambda key: client.zrange(key, 0, -1),
+        "stream": client.xrange,
+    }
+    return str([(key, await read[await client.type(key)](key)) async for key in client.scan_iter()])
