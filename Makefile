@@ -52,9 +52,9 @@ check: ## lint, format and types
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
 
-doctor: ## what an answer needs: is it all in reach? Twilio, too
-	@$(BOOTSTRAP) auto
-	@$(PYTHON) -m local.doctor
+doctor: ## is everything in reach that an answer needs, Twilio too? JSON=1 for programs
+	@$(BOOTSTRAP) auto $(if $(JSON),1>&2)
+	@$(PYTHON) -m local.doctor $(if $(JSON),--json)
 
 dead-letters: ## what could not be answered; RETRY=all or RETRY=2 tries again
 	@$(BOOTSTRAP) auto

@@ -160,10 +160,6 @@ class _Reader:
             f"{name} must be an address that begins with {' or '.join(s + '://' for s in schemes)}",
         )
 
-    def one_of(self, name: str, default: str, *words: str) -> str:
-        given = self.text(name, default)
-        return given if given in words else self.bad(f"{name} must be {' or '.join(words)}", given)
-
     def checked(self, value: _T, is_good: Callable[[], bool], problem: str) -> _T:
         try:
             good = is_good()
@@ -276,7 +272,7 @@ class _Reader:
             numbers=self.numbers(default=()),
             public_url=public_url,
             pretend=False,
-            strict_10dlc=self.strict_10dlc(default="strict"),
+            strict_10dlc=self.word("REQUIRE_10DLC", ("strict", "warn")) == "strict",
         )
 
     def pretend_twilio(self, ports: Mapping[str, int], public_url: str) -> Twilio:
@@ -291,11 +287,8 @@ class _Reader:
             numbers=self.numbers(default=(PRETEND_NUMBER,)),
             public_url=public_url,
             pretend=True,
-            strict_10dlc=self.strict_10dlc(default="warn"),
+            strict_10dlc=self.word("REQUIRE_10DLC", ("warn", "strict")) == "strict",
         )
-
-    def strict_10dlc(self, default: str) -> bool:
-        return self.one_of("REQUIRE_10DLC", default, "strict", "warn") == "strict"
 
     def api_key(self) -> tuple[str, str] | None:
         sid, secret = self.text("TWILIO_API_KEY_SID"), self.text("TWILIO_API_KEY_SECRET")

@@ -16,6 +16,7 @@ import requests
 from requests.adapters import HTTPAdapter
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
+from twilio.http.response import Response
 from twilio.rest import Client
 from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
 
@@ -60,8 +61,10 @@ class TwilioClient:
         try:
             return await loop.run_in_executor(self._threads, ask)
         except TwilioRestException as error:
-            _refused(error)
+            _refused(error.status, error.code)
         except (requests.RequestException, TwilioException) as error:
+            if page := _refused_page(error):
+                _refused(page.status_code, _code(page.text) or page.status_code)
             _failed(error)
 
     @property
@@ -117,16 +120,22 @@ def _code(text: str) -> int:
         return 0
 
 
-def _refused(error: TwilioRestException) -> NoReturn:
+def _refused_page(error: Exception) -> Response | None:
+    """What Twilio answered when a list was asked for: twilio raises a plain exception then."""
+    found = error.args[1] if len(error.args) > 1 else None
+    return found if isinstance(found, Response) and found.status_code >= 300 else None
+
+
+def _refused(status: int, code: int | None) -> NoReturn:
     # The message may repeat a phone number; the code says the same, and is documented.
-    said = f"Twilio answered {error.status}, error {error.code}"
-    if error.code in _HOLD or error.status in (401, 403, 404) or error.status < 400:
+    said = f"Twilio answered {status}, error {code}"
+    if code in _HOLD or status in (401, 403, 404) or status < 400:
         raise SendUnavailable(said, retry_after=_HOLD_SECONDS) from None
-    if error.status >= 500 or error.status == 408:
+    if status >= 500 or status == 408:
         raise SendUnknown(said) from None
-    if error.code == error.status:  # no code of Twilio's: something on the way answered
+    if code == status:  # no code of Twilio's: something on the way answered
         raise SendUnavailable(said) from None
-    raise SendRefused(said, code=error.code or 0, status=error.status) from None
+    raise SendRefused(said, code=code or 0, status=status) from None
 
 
 def _failed(error: Exception) -> NoReturn:

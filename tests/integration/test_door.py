@@ -6,23 +6,19 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 from urllib.parse import urlencode
 
 import async_timeout
 import httpx
 import pytest
-from sanic import Sanic
 from structlog.testing import capture_logs
 from twilio.request_validator import RequestValidator
 
 from connectors import keys
-from connectors.assistants import LiveAssistants
 from connectors.settings import Settings
 from connectors.store import Store
-from connectors.twilio_sms import Desk, routes
 from connectors.wire import HEALTH_PATH, STATUS_PATH, WEBHOOK_PATH
-from local.ports import free_port
+from tests.door import serving_door
 from tests.log import log_of
 from tests.valkey import Valkey
 
@@ -81,22 +77,12 @@ async def opened(redis_url: str) -> AsyncIterator[Door]:
             "REDIS_URL": redis_url,
         }
     )
-    Sanic.test_mode = True
-    app, port = Sanic(f"door-{free_port()}", configure_logging=False), free_port()
-    app.blueprint(routes(Desk(settings, LiveAssistants())), url_prefix="/webhooks/twilio_sms")
-    server: Any = await app.create_server(
-        port=port, host="127.0.0.1", return_asyncio_server=True, access_log=False
-    )
-    await server.startup()
-    await server.before_start()
-    await server.start_serving()
-    store = Store.connect(redis_url)
-    door = Door(port, store)
-    yield door
-    await door.http.aclose()
-    await store.close()
-    server.close()
-    await server.wait_closed()
+    async with serving_door(settings) as port:
+        store = Store.connect(redis_url)
+        door = Door(port, store)
+        yield door
+        await door.http.aclose()
+        await store.close()
 
 
 @pytest.fixture

@@ -86,6 +86,7 @@ def test_pure_rooms_touch_nothing() -> None:
         "ten_dlc",
         "assistant",
         "hours",
+        "wiring",
         "plain_text",
         "typography",
         "cuts",

@@ -1,0 +1,81 @@
+"""What the doctor makes of what it sees: judgements without a patient."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors.ten_dlc import Brand, Campaign
+from local.doctor import rate, redis, twilio
+from local.doctor.public_url import Answers, judge
+
+URL = "https://sms.example.com"
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        (Answers(403, 403), "refuses what is signed for it"),
+        (Answers(200, 200), "takes what nobody signed"),
+        (Answers(204, 204), "takes what nobody signed"),
+        (Answers(308, 308, "https://www.example.com/x?token=1"), "leads on to https://www.ex"),
+        (Answers(404, 404), "answers 404: it leads elsewhere"),
+        (Answers(502, 502), "the proxy finds nobody behind it"),
+        (Answers(403, 503), "answers 503 to what is signed"),
+    ],
+)
+def test_a_door_that_does_not_answer_as_ours_is_named(answers: Answers, said: str) -> None:
+    finding = judge(URL, answers)
+    assert finding.well is False
+    assert said in finding.seen
+    assert finding.do
+    assert "token" not in str(finding).replace("AUTH_TOKEN", "")
+
+
+def test_a_door_that_knows_twilios_signature_is_well() -> None:
+    assert judge(URL, Answers(403, 400)).well is True
+
+
+@pytest.mark.parametrize(
+    ("ahead", "well", "said"),
+    [
+        (0.4, True, "0 s ahead"),
+        (-12.0, True, "12 s behind"),
+        (-95.0, False, "95 s behind"),
+        (3600.0, False, "3600 s ahead"),
+        (None, None, "no date"),
+    ],
+)
+def test_the_clock_may_be_off_by_half_a_minute(
+    ahead: float | None, well: bool | None, said: str
+) -> None:
+    finding = twilio.clock(ahead)
+    assert (finding.well, said in finding.seen) == (well, True)
+
+
+def test_redis_must_keep_what_it_is_given() -> None:
+    assert redis.persistence({"aof_enabled": 1}).well
+    assert not redis.persistence({"aof_enabled": 0}).well
+    full = redis.persistence({"aof_enabled": 1, "aof_last_write_status": "err"})
+    assert "disk" in full.do
+    assert redis.eviction({"maxmemory_policy": "noeviction"}).well
+    assert "noeviction" in redis.eviction({"maxmemory_policy": "allkeys-lru"}).do
+
+
+@pytest.mark.parametrize(
+    ("use_case", "tier", "brand", "per_second", "per_day"),
+    [
+        ("CUSTOMER_CARE", "TOP", Brand("BN", "APPROVED", "STANDARD", 90), 225, 200_000),
+        ("CUSTOMER_CARE", "UPPER_MID", Brand("BN", "APPROVED", "STANDARD", 50), 120, 40_000),
+        ("CUSTOMER_CARE", "LOW", Brand("BN", "APPROVED", "STANDARD", 49), 12, 2_000),
+        ("CUSTOMER_CARE", "", Brand("BN", "APPROVED", "STANDARD", None), 12, None),
+        ("LOW_VOLUME", "", Brand("BN", "APPROVED", "STANDARD", 90), 3.75, None),
+        ("SOLE_PROPRIETOR", "", Brand("BN", "APPROVED", "SOLE_PROPRIETOR"), 1, 1_000),
+    ],
+)
+def test_the_rate_follows_from_score_use_case_and_tier(
+    use_case: str, tier: str, brand: Brand, per_second: float, per_day: int | None
+) -> None:
+    campaign = Campaign("QE", "BN", "VERIFIED", use_case=use_case, tmobile_tier=tier)
+    assert rate.per_second(campaign, brand) == per_second
+    assert rate.per_day(campaign, brand) == per_day
+    assert f"{per_second:g} segments a second" in rate.in_words(campaign, brand)
