@@ -10,7 +10,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 export CUDA_VISIBLE_DEVICES = -1
 export SQLALCHEMY_SILENCE_UBER_WARNING = 1
 
-.PHONY: help run shell services train test test-fast test-rasa check doctor dead-letters lock clean
+.PHONY: help run shell services train test test-fast test-rasa check bench doctor dead-letters lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,11 @@ check: ## lint, format and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
+
+bench: ## the comparison with stock Rasa, a quarter of an hour; QUICK=1 takes two minutes
+	@$(BOOTSTRAP) runtime embedded dev
+	@$(PYTHON) -m local.training
+	@$(PYTHON) -m bench $(if $(QUICK),--quick)
 
 doctor: ## is everything in reach that an answer needs, Twilio too? JSON=1 for programs
 	@$(BOOTSTRAP) auto $(if $(JSON),1>&2)
