@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
+from actions.fence import without_marks
+
 Role = Literal["user", "assistant"]
 
 
@@ -74,7 +76,7 @@ def _drop_back_to(kind: str, applied: list[Mapping[str, Any]]) -> None:
 def _said(event: Mapping[str, Any]) -> ChatMessage | None:
     if event["event"] == "action" or _is_apology(event):
         return None
-    words = [_words(event.get("text")), *_offered(event)]
+    words = [without_marks(_words(event.get("text"))), *_offered(event)]
     content = "\n".join(word for word in words if word)
     if not content:
         return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -14,6 +14,7 @@ from rasa_sdk import Action, Tracker
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.conversation import conversation, fitted
+from actions.guard import guarded
 from actions.model import Answer, ModelClient, NoAnswer
 from actions.wording import for_customer
 from connectors.assistant import Assistant
@@ -119,9 +120,13 @@ class ReplyWriter:
             parameters: dict[str, Any] = {"max_tokens": assistant.model.max_tokens}
             if assistant.model.temperature is not None:
                 parameters["temperature"] = assistant.model.temperature
-            prompt = assistant.prompt_at(datetime.now(timezone.utc))
+            now = datetime.now(timezone.utc)
+            prompt = assistant.prompt_at(now)
             answer = await client.ask(prompt, messages, seconds=seconds, **parameters)
-            return self._checked(answer, assistant, outcome)
+            reply = self._checked(answer, assistant, outcome)
+            return _guarded(
+                reply, assistant, now, [{"role": "system", "content": prompt}, *messages]
+            )
         except NoAnswer as failure:
             log.warning(
                 "model.no_answer",
@@ -146,6 +151,21 @@ class ReplyWriter:
 
     def _apology(self, assistant: Assistant, reason: str) -> Reply:
         return Reply(assistant.texts.apology, {"outcome": "apology", "reason": reason})
+
+
+def _guarded(
+    reply: Reply, assistant: Assistant, now: datetime, read: Sequence[Mapping[str, Any]]
+) -> Reply:
+    found = guarded(reply.text, assistant, now, read)
+    if not found.kept_back:
+        return reply
+    log.warning(
+        "reply.guarded",
+        assistant=assistant.id,
+        kept_back=found.kept_back,
+        advice="what customers may be told word for word belongs in `facts`, links too",
+    )
+    return Reply(found.text, {**reply.metadata, "kept_back": list(found.kept_back)})
 
 
 def _assistant_id(tracker: Tracker) -> str | None:

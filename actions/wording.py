@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
+
+from connectors.typography import readable
 
 _THOUGHTS = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL | re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?<=[.!?…。！？])\s+|\n+")
-_FORMAT_CHARACTERS_THAT_MEAN_SOMETHING = "\u200c\u200d"  # they join Persian letters and emoji
 
 
 def for_customer(text: str, *, whole: bool, longest: int) -> str:
@@ -20,18 +20,6 @@ def for_customer(text: str, *, whole: bool, longest: int) -> str:
         sentences.pop()  # it was cut off in the middle
     reply = "".join(_until_repeated(sentences)).strip()
     return reply if len(reply) <= longest else _shortened(reply, longest)
-
-
-def readable(text: str) -> str:
-    """Without control characters, which show as boxes or cost a whole SMS its alphabet."""
-    kept = (char for char in text.replace("\r\n", "\n").replace("\t", " ") if _is_shown(char))
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r" +\n", "\n", "".join(kept))).strip()
-
-
-def _is_shown(char: str) -> bool:
-    if char == "\n" or char in _FORMAT_CHARACTERS_THAT_MEAN_SOMETHING:
-        return True
-    return unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
 
 
 def _sentences(text: str) -> list[str]:

@@ -67,6 +67,8 @@ class Texts:
     )
     more: str = "Reply MORE for the rest."
     no_more: str = "That was all."
+    # Instead of an answer that would give the prompt away.
+    withheld: str = "I can't share that. What else can I do for you?"
     too_fast: str = "You text faster than I can answer. Please wait a minute and text again."
     too_many: str = "That is all I can answer today. Please text again tomorrow."
     handed_over: str = "I've asked a person to help you. They will answer here."
@@ -86,6 +88,7 @@ class Assistant:
     id: str
     name: str
     prompt: str
+    facts: str = ""  # a part of the prompt that may be told word for word
     numbers: tuple[str, ...] = ()
     default: bool = False
     contact: str = ""
@@ -109,18 +112,30 @@ class Assistant:
 
     def prompt_at(self, now: datetime) -> str:
         """What the model is told. `now` is any time with a zone."""
+        return "\n".join(filter(None, (self.kept_back_at(now), self._filled(self.facts, now))))
+
+    def kept_back_at(self, now: datetime) -> str:
+        """Of what the model is told, the part that it must not give away."""
+        return self._filled(self.prompt, now)
+
+    def public_at(self, now: datetime) -> str:
+        """What customers may be told word for word, wherever it stands."""
+        return "\n".join([self._filled(self.facts, now), *self._variables(now).values()])
+
+    def _filled(self, text: str, now: datetime) -> str:
+        return text.format_map(self._variables(now))
+
+    def _variables(self, now: datetime) -> Mapping[str, str]:
         here = now.astimezone(ZoneInfo(self.timezone))
-        return self.prompt.format_map(
-            {
-                "business_name": self.name,
-                "contact": self.contact,
-                "time": f"{here:%I:%M} {'am' if here.hour < 12 else 'pm'}".lstrip("0"),
-                "date": f"{here:%A}, {here.day} {here:%B %Y}",
-                "hours": str(self.hours),
-                "open_now": "open" if self.hours.open_at(here) else "closed",
-                "languages": ", ".join(map(language_name, self.languages)),
-            }
-        )
+        return {
+            "business_name": self.name,
+            "contact": self.contact,
+            "time": f"{here:%I:%M} {'am' if here.hour < 12 else 'pm'}".lstrip("0"),
+            "date": f"{here:%A}, {here.day} {here:%B %Y}",
+            "hours": str(self.hours),
+            "open_now": "open" if self.hours.open_at(here) else "closed",
+            "languages": ", ".join(map(language_name, self.languages)),
+        }
 
     def finished(self) -> Assistant:
         """With the variables of its texts filled in."""

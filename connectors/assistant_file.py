@@ -148,10 +148,10 @@ class _Reader:
         """What only several fields together can have wrong."""
         if "hours" not in values:
             for name in ("{hours}", "{open_now}"):
-                if name in values["prompt"]:
-                    self.wrong(
-                        _line(given, "prompt"), f"`prompt` has {name}, but `hours` is missing"
-                    )
+                for text in ("prompt", "facts"):
+                    if name in values.get(text, ""):
+                        problem = f"`{text}` has {name}, but `hours` is missing"
+                        self.wrong(_line(given, text), problem)
         folder = values.get("knowledge")
         if folder and not (self.file.parent / folder).is_dir():
             where = _line(given, "knowledge")
@@ -308,6 +308,7 @@ _MODEL: _Kinds = {
 _FILE: _Kinds = {
     "name": _text(80),
     "prompt": _text(20_000, PROMPT_VARIABLES),
+    "facts": _text(20_000, PROMPT_VARIABLES),
     "numbers": _list(_Kind("a number", _phone_number), "numbers like +15550100001"),
     "default": _Kind("true or false", _flag),
     "contact": _text(80),

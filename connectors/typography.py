@@ -60,17 +60,18 @@ def typeset(text: str, *, emoji: bool = False) -> str:
 
     Letters stay what they are. Doing it twice changes nothing.
     """
-    text = unicodedata.normalize("NFC", _shown(text))
+    text = unicodedata.normalize("NFC", readable(text))
     if not emoji:
         text = _without_emoji(text)
     plain = _tidy(_DEGREES.sub(" ", _compatible(text)).translate(_TABLE))
     return plain if count(plain).encoding == "GSM-7" else _tidy(text)
 
 
-def _shown(text: str) -> str:
+def readable(text: str) -> str:
     """Without control characters, which show as boxes, and without what does not show at all."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    return "".join(char for char in text if _is_shown(char))
+    kept = "".join(char for char in text if _is_shown(char))
+    return regex.sub(r"\n{3,}", "\n\n", regex.sub(r" +\n", "\n", kept)).strip()
 
 
 def _is_shown(char: str) -> bool:

@@ -143,7 +143,7 @@ tools: [a, a]
     found = mistakes(folder)
     for line, said in {
         2: "`prompt`: {now} is no variable; known are {business_name}, {contact}, {time}, {date}",
-        3: "`temprature` is unknown; known are name, prompt, numbers",
+        3: "`temprature` is unknown; known are name, prompt, facts, numbers",
         5: "`model.temperature` must be a number from 0 to 2, not 'hot'",
         6: "`model.max_tokens` must be a whole number from 1 to 8192, not True",
         7: "`numbers`: 'call us' is no number like \"+15550100001\"",
