@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from connectors.settings import LOOPBACK, ROOT, Settings
+from connectors.settings import LOOPBACK, ROOT, SESSION_LOG, Settings
 from connectors.wire import HEALTH_PATH, WEBHOOK_PATH
 from local import valkey
 
@@ -23,6 +23,7 @@ TWILIO_SECRETS = (
 )
 REDIS_SECRETS = ("REDIS_URL",)
 MODEL_SECRETS = ("LLM_API_KEY", "LLM_FALLBACK_API_KEY")
+REVIEW_SECRETS = ("SESSION_LOG_URL", "REVIEW_ADMIN_PASSWORD")
 EVERYWHERE = {
     "PYTHONUNBUFFERED": "1",
     "RASA_TELEMETRY_ENABLED": "false",  # customers' business is not Rasa's, and a network may lack
@@ -67,7 +68,7 @@ def behind_shell(settings: Settings, state: Path) -> list[Part]:
 
 def everything(settings: Settings, state: Path) -> list[Part]:
     below = services(settings, state)
-    return [*below, _actions(settings), _rasa(settings, below)]
+    return [*below, _actions(settings), _review(settings, state, below), _rasa(settings, below)]
 
 
 def ports(settings: Settings, parts: Sequence[Part]) -> dict[str, int]:
@@ -78,6 +79,7 @@ def ports(settings: Settings, parts: Sequence[Part]) -> dict[str, int]:
         "phone": settings.phone_port,
         "actions": settings.actions_port,
         "rasa": settings.rasa_port,
+        "review": settings.review_port,
     }
     return {f"{part.name.upper()}_PORT": numbers[part.name] for part in parts}
 
@@ -89,6 +91,8 @@ def addresses(settings: Settings, parts: Sequence[Part]) -> dict[str, str]:
     found = {}
     if "phone" in names:
         found["phone page"] = f"http://{LOOPBACK}:{settings.phone_port}/"
+    if "review" in names:
+        found["session logs"] = f"http://{LOOPBACK}:{settings.review_port}/"
     if "rasa" in names:
         found["webhook"] = settings.twilio.public_url + WEBHOOK_PATH
         found["health"] = rasa + HEALTH_PATH
@@ -140,6 +144,22 @@ def _actions(settings: Settings) -> Part:
     return replace(part, environ={**part.environ, **ACTION_SERVER})
 
 
+def _review(settings: Settings, state: Path, below: Sequence[Part]) -> Part:
+    first = [part.address for part in below if part.name == "valkey"]
+    command = ["local.ready", *first, "--", sys.executable, "-m", "review"]
+    address = f"http://{LOOPBACK}:{settings.review_port}/sign-in"
+    part = _python("review", command, MODEL_SECRETS, address, layer=1)
+    environ = {name: os.environ.get(name, "") for name in REVIEW_SECRETS if name in os.environ}
+    if settings.session_log_url == SESSION_LOG:
+        environ["SESSION_LOG_URL"] = f"sqlite:///{(state / 'session_log.db').absolute()}"
+    return replace(part, environ={**_shown(part.environ), **environ})
+
+
+def _shown(environ: Mapping[str, str]) -> dict[str, str]:
+    """Without the empty values that hide the session log's secrets in .env."""
+    return {name: value for name, value in environ.items() if name not in REVIEW_SECRETS}
+
+
 def _rasa(settings: Settings, below: Sequence[Part]) -> Part:
     # Rasa asks for its Redis and its Twilio once, at the start.
     first = [part.address for part in below if part.name != "model"]
@@ -153,7 +173,8 @@ def _python(
     name: str, module: Sequence[str], hidden: Sequence[str], address: str, *, layer: int
 ) -> Part:
     command = [sys.executable, "-m", *module]
-    return Part(name, command, child_environ(os.environ, hidden), address, layer)
+    environ = child_environ(os.environ, (*hidden, *REVIEW_SECRETS))
+    return Part(name, command, environ, address, layer)
 
 
 def _without_password(url: str) -> str:

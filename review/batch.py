@@ -276,9 +276,11 @@ def _refs(record: Record) -> set[str]:
     data = record.data
     parts = data.get("parts")
     texts = data.get("texts")
+    late = data.get("instead_of")
     named = [data.get("part"), data.get("sid")]
     named += [mapping(part).get("id") for part in parts] if isinstance(parts, list) else []
     named += texts if isinstance(texts, list) else []
+    named += late if isinstance(late, list) else []
     return {name for name in named if isinstance(name, str) and name}
 
 

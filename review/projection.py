@@ -28,8 +28,10 @@ class Projection:
             session_log.SENT: self.sent,
             session_log.DROPPED: self.dropped,
             session_log.STATUS: self.status,
-            "session.ended": self.ended,
+            session_log.APOLOGY: self.apology,
+            session_log.ENDED: self.ended,
             "refused": self.refused,
+            "consent": self.consent,
         }
 
     def apply(self, batch: Batch, record: Record) -> None:
@@ -43,7 +45,7 @@ class Projection:
         for name in ("business", "customer", "assistant"):
             session[name] = clean(record.data.get(name) or session[name])
         batch.change(session)
-        batch.facet(session, f"number:{session['business']}")
+        batch.facet(session, f"number:{session['business']}", f"ends:{session['customer'][-4:]}")
         batch.count(session, record.at_ms, "sessions")
         batch.news.append(("session.opened", session, record.at_ms))
 
@@ -170,15 +172,36 @@ class Projection:
             batch.count(session, record.at_ms, f"error:{code}")
         batch.news.append(("delivery.failed", session, record.at_ms))
 
+    def apology(self, batch: Batch, record: Record, session: Row) -> None:
+        """One sentence instead of parts that came too late."""
+        part = {**record.data, "id": record.data.get("part")}
+        self._part(batch, record, session, part, "system")
+        for late in _listed(record.data.get("instead_of")):
+            if message := batch.message({"part": late}):
+                batch.change_message(message, status="dropped")
+        session["fallbacks"] += 1
+        batch.facet(session, "state:fallback", "state:undelivered")
+
+    def consent(self, batch: Batch, record: Record, session: Row) -> None:
+        out = record.data.get("state") == "out"
+        session["opted_out"] = out
+        batch.change(session)
+        (batch.facet if out else batch.unfacet)(session, "state:opted_out")
+        if out:
+            batch.count(session, record.at_ms, "opted_out")
+            batch.news.append(("customer.opted_out", session, record.at_ms))
+
     def ended(self, batch: Batch, record: Record, session: Row) -> None:
         if not session["ended_ms"]:
-            session["ended_ms"] = record.at_ms
+            session["ended_ms"] = whole(record.data.get("at_ms")) or record.at_ms
             batch.change(session)
             batch.news.append(("session.ended", session, record.at_ms))
 
     def refused(self, batch: Batch, record: Record, session: Row) -> None:
         session["refused"] += 1
         batch.change(session)
+        if message := batch.message(record.data):
+            batch.change_message(message, status="refused")
         batch.facet(session, "state:refused")
         batch.count(session, record.at_ms, "refused")
 

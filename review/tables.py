@@ -145,8 +145,8 @@ figures = Table(
 
 # What people say about a session or one of its messages (`message` 0: the whole session). Taken
 # back, it stays with the time of that.
-annotations = Table(
-    "annotations",
+notes = Table(
+    "notes",
     metadata,
     Column("id", Number, primary_key=True),
     Column("n", BigInteger, nullable=False),
@@ -157,7 +157,7 @@ annotations = Table(
     Column("at_ms", BigInteger, nullable=False),
     number("removed_ms"),
     words("removed_by"),
-    Index("annotations_of_session", "n", "id"),
+    Index("notes_of_session", "n", "id"),
 )
 
 # Every change of a review status; the newest one that was not undone counts.

@@ -11,7 +11,7 @@ from pathlib import Path
 from connectors.settings import ROOT
 from local import ports
 
-PORTS = ("RASA_PORT", "ACTIONS_PORT", "PHONE_PORT", "VALKEY_PORT", "MODEL_PORT")
+PORTS = ("RASA_PORT", "ACTIONS_PORT", "PHONE_PORT", "VALKEY_PORT", "MODEL_PORT", "REVIEW_PORT")
 SECONDS_TO_STOP = 15
 
 

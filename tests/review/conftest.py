@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sql
 
+from connectors.store import Store
 from review.database import Database
 from tests.postgresql import Postgresql
+from tests.review.office import Office, open_office
 
 
 def fresh_url(kind: str, folder: Path, request: Any) -> str:
@@ -42,3 +44,17 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
     database.migrate()
     yield database
     database.close()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def each_office(request: Any, tmp_path: Path, valkey_url: str, store: Store) -> Iterator[Office]:
+    """The app on each database, and on an empty stream."""
+    with open_office(fresh_url(request.param, tmp_path, request), valkey_url) as office:
+        yield office
+
+
+@pytest.fixture
+def office(tmp_path: Path, valkey_url: str, store: Store) -> Iterator[Office]:
+    """For what does not depend on the database."""
+    with open_office(f"sqlite:///{tmp_path / 'session_log.db'}", valkey_url) as office:
+        yield office

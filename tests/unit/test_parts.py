@@ -20,6 +20,8 @@ SECRETS = {
     "REDIS_URL": "redis://user:the-redis-password@redis.example:6379/1",
     "LLM_BASE_URL": "https://user:the-model-password@models.example/v1?key=the-model-password",
     "LLM_API_KEY": "the-model-key",
+    "SESSION_LOG_URL": "postgresql://user:the-sql-password@sql.example/log",
+    "REVIEW_ADMIN_PASSWORD": "the-admin-password",
 }
 
 
@@ -30,7 +32,7 @@ def names(found: list[Part]) -> list[str]:
 def test_with_nothing_set_every_part_runs() -> None:
     settings = Settings.load({})
     assert names(parts.everything(settings, STATE)) == [
-        *("valkey", "model", "phone", "actions", "rasa")
+        *("valkey", "model", "phone", "actions", "review", "rasa")
     ]
     assert names(parts.services(settings, STATE)) == ["valkey", "model", "phone"]
     assert names(parts.behind_shell(settings, STATE)) == ["valkey", "model", "actions"]
@@ -38,7 +40,7 @@ def test_with_nothing_set_every_part_runs() -> None:
 
 def test_outside_services_leave_only_our_own_two() -> None:
     settings = Settings.load(SECRETS)
-    assert names(parts.everything(settings, STATE)) == ["actions", "rasa"]
+    assert names(parts.everything(settings, STATE)) == ["actions", "review", "rasa"]
     assert parts.services(settings, STATE) == []
 
 
@@ -51,6 +53,7 @@ def test_each_port_goes_by_the_setting_that_moves_it() -> None:
         "PHONE_PORT": 8010,
         "ACTIONS_PORT": 5055,
         "RASA_PORT": 7002,
+        "REVIEW_PORT": 8000,
     }
     assert all(hasattr(settings, name.lower()) for name in found)
 
@@ -66,7 +69,7 @@ def test_addresses_carry_no_password() -> None:
 def test_the_action_server_never_sees_the_twilio_account(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
-    actions, rasa = parts.everything(Settings.load(), STATE)
+    actions, _, rasa = parts.everything(Settings.load(), STATE)
     assert not set(actions.environ.values()) & {
         SECRETS[name] for name in parts.TWILIO_SECRETS if name in SECRETS
     }
@@ -74,6 +77,24 @@ def test_the_action_server_never_sees_the_twilio_account(monkeypatch: pytest.Mon
     assert {actions.environ[name] for name in parts.TWILIO_SECRETS} == {""}
     assert Settings.load(actions.environ).model.api_key == "the-model-key"
     assert rasa.environ["TWILIO_AUTH_TOKEN"] == "the-auth-token"
+
+
+def test_only_the_review_app_knows_the_session_logs_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    actions, review, rasa = parts.everything(Settings.load(), STATE)
+    assert Settings.load(review.environ).session_log_url == SECRETS["SESSION_LOG_URL"]
+    assert Settings.load(review.environ).review_admin_password == "the-admin-password"
+    assert review.environ["LLM_API_KEY"] == ""
+    for other in (actions, rasa):
+        assert other.environ["SESSION_LOG_URL"] == other.environ["REVIEW_ADMIN_PASSWORD"] == ""
+
+
+def test_a_session_log_of_ones_own_lies_with_the_rest_of_the_state() -> None:
+    review = parts.everything(Settings.load({}), STATE)[-2]
+    assert review.environ["SESSION_LOG_URL"] == "sqlite:////state/session_log.db"
 
 
 def test_no_embedded_part_sees_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,6 +120,7 @@ def test_the_action_server_keeps_connections_longer_than_rasa_does() -> None:
 def test_what_leans_on_others_stops_before_them() -> None:
     layers = {part.name: part.layer for part in parts.everything(Settings.load({}), STATE)}
     assert layers["rasa"] > layers["actions"] > layers["valkey"]
+    assert layers["rasa"] > layers["review"] > layers["valkey"]
     assert layers["rasa"] > layers["phone"] > layers["valkey"]
 
 

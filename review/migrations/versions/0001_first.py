@@ -38,7 +38,7 @@ def upgrade() -> None:
 
 def make_tables() -> None:
     op.create_table(
-        "annotations",
+        "notes",
         sa.Column("id", NUMBER, nullable=False),
         sa.Column("n", sa.BigInteger(), nullable=False),
         sa.Column("message", sa.BigInteger(), server_default="0", nullable=False),
@@ -50,7 +50,7 @@ def make_tables() -> None:
         sa.Column("removed_by", sa.Text(), server_default="", nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("annotations_of_session", "annotations", ["n", "id"])
+    op.create_index("notes_of_session", "notes", ["n", "id"])
     op.create_table(
         "audit",
         sa.Column("id", NUMBER, nullable=False),

@@ -1,0 +1,119 @@
+"""Puts the rooms together: one application on one session log."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from connectors.errors import StoreUnavailable
+from connectors.settings import Settings
+from connectors.store import Store
+from review import door, live, session_pages
+from review.accounts import ADMINISTRATOR, Accounts, Unusable
+from review.database import Database, DatabaseUnavailable
+from review.paper import OwnHeaders
+from review.prices import Prices
+from review.projection import Projection
+from review.taker import Taker
+
+log = structlog.get_logger(__name__)
+
+WAIT_SECONDS = 1.0
+
+
+def create_app(settings: Settings, database: Database, store: Store) -> Starlette:
+    """The app; while it runs it takes the stream into the database."""
+    prices = Prices.load()
+    taker = Taker(store, database, Projection(prices))
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.ending = asyncio.Event()
+        working = asyncio.create_task(_work(settings, database, taker))
+        try:
+            yield
+        finally:
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            await store.close()
+            database.close()
+
+    app = Starlette(
+        routes=[*door.routes(), *live.routes(), *session_pages.routes()],
+        middleware=[Middleware(OwnHeaders)],
+        exception_handlers={
+            HTTPException: _refusal,
+            Unusable: _unusable,
+            DatabaseUnavailable: _unavailable,
+            StoreUnavailable: _unavailable,
+            Exception: _crash,
+        },
+        lifespan=lifespan,
+    )
+    app.state.settings, app.state.database, app.state.store = settings, database, store
+    app.state.accounts, app.state.taker, app.state.prices = Accounts(database), taker, prices
+    app.state.ttl_ms = settings.session_ttl_seconds * 1000
+    return app
+
+
+async def _work(settings: Settings, database: Database, taker: Taker) -> None:
+    """Everything that goes on beside the pages, once the database has its tables."""
+    await _open(settings, database)
+    await taker.run()
+
+
+async def _open(settings: Settings, database: Database) -> None:
+    """Migrate, and see that somebody can sign in. A database that is away is waited for."""
+    said = ""
+    while True:
+        try:
+            await asyncio.to_thread(database.migrate)
+            accounts = Accounts(database)
+            password = await asyncio.to_thread(
+                accounts.first_administrator, settings.review_admin_password
+            )
+            break
+        except DatabaseUnavailable as error:
+            if str(error) != said:
+                log.warning("session_log.waits", reason=str(error), then="tries again")
+            said = str(error)
+            await asyncio.sleep(WAIT_SECONDS)
+    if password:
+        print(f"review app: sign in as {ADMINISTRATOR} with {password} (shown once)", flush=True)
+
+
+async def _refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _said(request, error.status_code, error.detail, dict(error.headers or {}))
+
+
+async def _unusable(request: Request, error: Exception) -> Response:
+    return _said(request, 422, str(error))
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    return _said(request, 503, f"{error}. Nothing is lost; try again in a moment.")
+
+
+async def _crash(request: Request, error: Exception) -> Response:
+    # Formatted here: the structured log would print local variables, and thus conversations.
+    trace = "".join(traceback.format_exception(type(error), error, error.__traceback__))
+    log.error("review.failed", path=request.url.path, trace=trace)
+    return _said(request, 500, "That is a mistake of ours; the log has it.")
+
+
+def _said(
+    request: Request, status: int, words: str, headers: dict[str, str] | None = None
+) -> Response:
+    if request.url.path.startswith("/api/"):
+        return JSONResponse({"error": words}, status, headers)
+    return PlainTextResponse(words, status, headers)

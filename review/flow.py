@@ -1,0 +1,211 @@
+"""Flow: a session's records as what a person reads, in order. Pure.
+
+Every bubble carries what is known about it: what was understood, who answered and why, what the
+model was given and took, what the carrier did. Everything is plain data, fit for JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from review.carrier_words import error_words, status_words
+from review.prices import Prices
+from review.record import Record
+from review.turn_facts import OWN_SLOTS, UNREMARKABLE, mapping, whole
+
+Item = dict[str, Any]
+# Told by the turn itself; what else an answer's metadata has is shown under its own name.
+_OF_THE_MODEL = ("model", "outcome", "reason", "prompt_tokens", "completion_tokens", "latency_ms")
+_PROMPTS = ("prompt", "messages")
+_KNOWLEDGE = ("knowledge", "passages")
+
+
+def flow(
+    records: Iterable[Record], messages: Sequence[Mapping[str, Any]], prices: Prices
+) -> list[Item]:
+    """Items with `type` "message" or "event", as they happened."""
+    return _Flow(messages, prices).of(records)
+
+
+class _Flow:
+    def __init__(self, messages: Sequence[Mapping[str, Any]], prices: Prices) -> None:
+        self.prices = prices
+        self.messages = {str(row["ref"]): row for row in messages}
+        self.by_sid = {str(row["sid"]): row for row in messages if row["sid"]}
+        self.by_record: dict[int, list[Mapping[str, Any]]] = {}
+        for row in messages:
+            self.by_record.setdefault(int(row["record"]), []).append(row)
+        self.items: list[Item] = []
+        self.shown: dict[str, Item] = {}  # bubbles by ref
+        self.slots: dict[str, Any] = {}
+
+    def of(self, records: Iterable[Record]) -> list[Item]:
+        for record in records:
+            bubbles = [self._bubble(row) for row in self.by_record.get(record.id, [])]
+            if record.kind == "turn":
+                self._turn(record, bubbles)
+            elif record.kind in ("part.sent", "part.status", "part.dropped"):
+                self._delivery(record)
+            elif record.kind not in ("text", "part.apology"):
+                self._event(record)
+        return self.items
+
+    def _bubble(self, row: Mapping[str, Any]) -> Item:
+        status, code = str(row["status"]), str(row["error_code"])
+        item = {
+            "type": "message",
+            **{name: row[name] for name in _COLUMNS},
+            "id": str(row["id"]),
+            "cost": row["cost"],
+            "status_words": status_words(status),
+            "error_words": error_words(code),
+            "steps": [],
+            "understood": None,
+            "turn": None,
+        }
+        self.items.append(item)
+        self.shown[str(row["ref"])] = item
+        return item
+
+    def _turn(self, record: Record, bubbles: list[Item]) -> None:
+        events = [mapping(event) for event in record.data.get("events") or ()]
+        heard = [e for e in events if e.get("event") == "user"]
+        turn = self._told(record, events)
+        asked = [self.shown[sid] for sid in record.data.get("texts") or () if sid in self.shown]
+        for item in asked or [b for b in bubbles if b["author"] == "customer"]:
+            item["understood"] = _understood(heard[-1]) if heard else None
+            item["answered_in_turn"] = str(record.id)
+        for item in bubbles:
+            if item["author"] != "customer":
+                item["turn"] = turn
+        if not bubbles and (turn["actions"] or turn["slots_set"] or turn["failed"]):
+            self._event(record, {"turn": turn})
+
+    def _told(self, record: Record, events: Sequence[Mapping[str, Any]]) -> Item:
+        set_now = {
+            str(event.get("name")): event.get("value")
+            for event in events
+            if event.get("event") == "slot" and event.get("name") not in OWN_SLOTS
+        }
+        for event in events:
+            if event.get("event") in ("restart", "reset_slots", "session_started"):
+                self.slots = {}
+        self.slots = {
+            name: value for name, value in {**self.slots, **set_now}.items() if value is not None
+        }
+        told = [mapping(e.get("metadata")) for e in events if e.get("event") == "bot"]
+        return {
+            "id": str(record.id),
+            "at_ms": record.at_ms,
+            "assistant": str(record.data.get("assistant") or ""),
+            "actions": [_action(e) for e in events if _is_told(e)],
+            "slots_set": set_now,
+            "slots": dict(self.slots),
+            "model": [self._model(one) for one in told if one.get("model") or one.get("outcome")],
+            "knowledge": [k for one in told for k in _listed(one, _KNOWLEDGE)],
+            "tools": [tool for one in told for tool in _listed(one, ("tools",))],
+            "more": [more for one in told if (more := _rest(one))],
+            "seconds": record.data.get("seconds"),
+            "tries": record.data.get("tries"),
+            "failed": str(record.data.get("failed") or ""),
+        }
+
+    def _model(self, told: Mapping[str, Any]) -> Item:
+        prompt, completion = whole(told.get("prompt_tokens")), whole(told.get("completion_tokens"))
+        return {
+            **{name: told.get(name) for name in _OF_THE_MODEL},
+            "prompt": next((told[name] for name in _PROMPTS if told.get(name)), None),
+            "cost": self.prices.of_tokens(str(told.get("model") or ""), prompt, completion),
+        }
+
+    def _delivery(self, record: Record) -> None:
+        """A step of a bubble; an event of its own if nobody knows which one."""
+        data = record.data
+        part, sid = str(data.get("part") or ""), str(data.get("sid") or "")
+        row = self.by_sid.get(sid)
+        item = self.shown.get(part) or (self.shown.get(str(row["ref"])) if row else None)
+        if item is None:
+            self._event(record)
+            return
+        status = "dropped" if record.kind == "part.dropped" else str(data.get("status") or "")
+        code = str(data.get("error_code") or data.get("code") or "")
+        words = [status_words(status), str(data.get("reason") or "")]
+        words.append(error_words("" if code == "0" else code))
+        item["steps"].append(
+            {"at_ms": record.at_ms, "status": status, "words": ": ".join(filter(None, words))}
+        )
+
+    def _event(self, record: Record, more: Mapping[str, Any] | None = None) -> None:
+        self.items.append(
+            {
+                "type": "event",
+                "id": str(record.id),
+                "at_ms": record.at_ms,
+                "kind": record.kind,
+                "words": event_words(record),
+                "data": {k: v for k, v in record.data.items() if k not in _NUMBERS | {"events"}},
+                **(more or {}),
+            }
+        )
+
+
+_COLUMNS = (
+    *("at_ms", "author", "ref", "sid", "body", "media", "segments", "encoding", "status"),
+    "error_code",
+)
+_NUMBERS = frozenset({"customer", "business"})
+
+
+def event_words(record: Record) -> str:
+    """One line for what is no bubble; for kinds that are not known here, their own name."""
+    data = record.data
+    reason = str(data.get("reason") or "")
+    if record.kind == "refused":
+        by = f" ({data['who']})" if data.get("who") else ""
+        return f"Not sent{by}: {reason or 'refused'}"
+    if record.kind == "consent":
+        how = f" ({data['how']})" if data.get("how") else ""
+        return f"The customer opted {'out' if data.get('state') == 'out' else 'in again'}{how}"
+    words = {
+        "session.opened": "The session began",
+        "session.ended": "The session ended",
+        "text.too_late": "A text came too late to be answered in this session",
+        "turn": "Something happened without words",
+        "handover.asked": "A person was asked for",
+        "handover.taken": "A person took over",
+        "handover.released": "Back with the assistant",
+    }.get(record.kind, record.kind)
+    who = data.get("who") or data.get("operator") or data.get("by")
+    told = ", ".join(str(part) for part in (who, reason) if part)
+    return f"{words}: {told}" if told else words
+
+
+def _understood(event: Mapping[str, Any]) -> Item:
+    parsed = mapping(event.get("parse_data"))
+    intent = mapping(parsed.get("intent"))
+    entities = parsed.get("entities")
+    return {
+        "text": event.get("text"),
+        "intent": intent.get("name"),
+        "confidence": intent.get("confidence"),
+        "entities": entities if isinstance(entities, list) else [],
+    }
+
+
+def _action(event: Mapping[str, Any]) -> Item:
+    return {name: event.get(name) for name in ("name", "policy", "confidence")}
+
+
+def _is_told(event: Mapping[str, Any]) -> bool:
+    return event.get("event") == "action" and event.get("name") not in UNREMARKABLE
+
+
+def _listed(told: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
+    found: Any = next((told[name] for name in names if told.get(name)), [])
+    return found if isinstance(found, list) else [found]
+
+
+def _rest(told: Mapping[str, Any]) -> Item:
+    known = {*_OF_THE_MODEL, *_PROMPTS, *_KNOWLEDGE, "tools", "utter_action"}
+    return {str(name): value for name, value in told.items() if name not in known}
