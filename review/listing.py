@@ -24,6 +24,7 @@ PAGE = 50
 # Fewer than this are fetched and sorted; more are met soon enough along the order.
 FEW = 3_000
 MOST_COUNTED = 1_000
+MOST_CHOICES = 300
 
 Row = dict[str, Any]
 _s = tables.sessions.c
@@ -156,6 +157,22 @@ def _dressed(connection: Connection, rows: list[Row], ttl_ms: int) -> list[Row]:
     return rows
 
 
+def choices(connection: Connection, kind: str) -> list[str]:
+    """The values that a filter by facet can have, "intent" say; the first few hundred."""
+    table = tables.facets.c
+    last, end = f"{kind}:", f"{kind};"
+    found: list[str] = []
+    while len(found) < MOST_CHOICES:
+        # From one value to the next, past all the sessions that have it.
+        query = sql.select(sql.func.min(table.key)).where(table.key > last, table.key < end)
+        following = connection.execute(query).scalar()
+        if following is None:
+            break
+        last = str(following)
+        found.append(last.partition(":")[2])
+    return found
+
+
 def _last_message(row: Mapping[str, Any]) -> int:
     return int(row["n"] * MESSAGES_OF_A_SESSION + row["texts"] + row["replies"])
 
@@ -168,7 +185,9 @@ def _tags(connection: Connection, numbers: Sequence[int]) -> dict[int, list[Row]
     }
     if not known or not numbers:
         return {}
-    query = sql.select(facet.n, facet.key).where(facet.n.in_(numbers), facet.key.like("tag:%"))
+    query = sql.select(facet.n, facet.key).where(
+        facet.n.in_(numbers), facet.key >= "tag:", facet.key < "tag;"
+    )
     found: dict[int, list[Row]] = {}
     for row in connection.execute(query).mappings():
         if row["key"] in known:

@@ -150,7 +150,7 @@ def test_a_body_that_is_too_large_is_not_read(office: Office) -> None:
 
 
 async def office_shows(browser: httpx.Client, session: str) -> str:
-    while session not in (page := browser.get("/").text):
+    while session not in (page := (await asyncio.to_thread(browser.get, "/")).text):
         await asyncio.sleep(0.1)
     return page
 
