@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 
 import structlog
@@ -16,7 +17,6 @@ import structlog
 from connectors import keys
 from connectors.errors import SendRefused, SendUnavailable, SendUnknown, StoreUnavailable
 from connectors.ids import mask, number_id
-from connectors.settings import Twilio
 from connectors.store import Store
 from connectors.ten_dlc import NEVER_LOOKED, TELLING, Standing, Verdict, judge, told_by_carriers
 from connectors.twilio_account import TwilioAccount
@@ -39,10 +39,18 @@ _FLAG = "flag:"
 class Standings:
     """`why_not` is for who sends; `noticed` is for who reads delivery reports."""
 
-    def __init__(self, store: Store, account: TwilioAccount, settings: Twilio) -> None:
+    def __init__(
+        self,
+        store: Store,
+        account: TwilioAccount,
+        numbers: Callable[[], Iterable[str]],
+        strict: bool,
+    ) -> None:
+        """`numbers` are ours by now. `strict`: one that is known not to be approved is silent."""
         self.store = store
         self.account = account
-        self.settings = settings
+        self.numbers = numbers
+        self.strict = strict
         self._known: dict[str, Standing] = {}
 
     def of(self, number: str) -> Standing:
@@ -50,10 +58,10 @@ class Standings:
         return self._known.get(number, NEVER_LOOKED)
 
     def why_not(self, number: str) -> Standing | None:
-        """Why nothing may be sent from a number: it is known not to be approved, and the setting
-        is strict. None if it may send. Memory only."""
+        """Why nothing may be sent from a number: it is known not to be approved, and we are
+        strict. None if it may send. Memory only."""
         standing = self.of(number)
-        refused = self.settings.strict_10dlc and standing.verdict is Verdict.REFUSED
+        refused = self.strict and standing.verdict is Verdict.REFUSED
         return standing if refused else None
 
     async def run(self) -> None:
@@ -71,7 +79,7 @@ class Standings:
         except (StoreUnavailable, SendRefused, SendUnavailable, SendUnknown) as error:
             log.warning("ten_dlc.not_asked", reason=str(error), again_in_seconds=ASK_AGAIN_SECONDS)
         try:
-            for number in self.settings.numbers:
+            for number in self.numbers():
                 self._learn(number, await self.recall(number))
         except StoreUnavailable as error:
             log.warning("ten_dlc.not_read", reason=str(error))
@@ -82,7 +90,7 @@ class Standings:
         An error code that tells of the registration counts at once.
         """
         code = int(error_code) if error_code.isascii() and error_code.isdigit() else 0
-        if code not in TELLING or number not in self.settings.numbers:
+        if code not in TELLING or number not in self.numbers():
             return
         before = await self.recall(number)
         await self._keep(number, f"{_FLAG}{code}", str(time.time()))
@@ -96,7 +104,7 @@ class Standings:
         return told_by_carriers(_registration(fields), _flags(fields))
 
     async def _ask(self) -> None:
-        for number, found in (await self.account.registrations(self.settings.numbers)).items():
+        for number, found in (await self.account.registrations(self.numbers())).items():
             told = {**asdict(judge(found)), "at": time.time()}
             await self._keep(number, _REGISTRATION, json.dumps(told))
 

@@ -142,7 +142,9 @@ class Desk:
             self.settings.twilio, validity_seconds=self.settings.late_reply_seconds
         )
         account = TwilioAccount(self.twilio.client)
-        self.standings = Standings(self.store, account, self.settings.twilio)
+        self.standings = Standings(
+            self.store, account, lambda: self.attached, self.settings.twilio.strict_10dlc
+        )
 
     async def start(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to answer. Stops the server when it could not answer, or not safely."""
@@ -233,7 +235,7 @@ class Desk:
         except StoreUnavailable as error:
             log.error("health.redis_unreachable", reason=str(error))
             return json({"status": "unavailable", "redis": "unavailable"}, 503)
-        numbers = [self._health_of(number) for number in self.settings.twilio.numbers]
+        numbers = [self._health_of(number) for number in self.attached]
         answering = bool(self.workers)
         return json({"status": "ok", "redis": "ok", "answering": answering, "numbers": numbers})
 

@@ -11,10 +11,11 @@ from typing import TextIO
 
 from connectors.errors import SettingsError
 from connectors.settings import Settings
-from local.doctor import model, rasa, redis, twilio
+from local.doctor import assistants, model, rasa, redis, twilio
 from local.doctor.finding import Check, Finding
 
 CHECKS = (
+    Check("the assistants", assistants.look),
     Check("Redis", redis.look),
     Check("the model", model.look),
     Check("the action server", rasa.look_at_actions),

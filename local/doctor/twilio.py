@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from connectors.errors import SmsError, StoreUnavailable
 from connectors.ids import mask
 from connectors.settings import Settings
@@ -11,7 +13,7 @@ from connectors.ten_dlc import Registration, Standing, Verdict, judge
 from connectors.twilio_account import TwilioAccount
 from connectors.twilio_client import TwilioClient
 from connectors.wiring import astray
-from local.doctor import rate
+from local.doctor import assistants, rate
 from local.doctor.finding import Finding
 
 PATIENCE_SECONDS = 5.0
@@ -20,6 +22,7 @@ CLOCK_SECONDS = 30.0
 
 
 async def look(settings: Settings) -> list[Finding]:
+    """The numbers are those of TWILIO_NUMBERS, and what the assistants' files claim."""
     client = TwilioClient(settings.twilio, timeout=PATIENCE_SECONDS)
     account = TwilioAccount(client)
     try:
@@ -60,11 +63,11 @@ def clock(ahead: float | None) -> Finding:
 
 async def numbers(settings: Settings, account: TwilioAccount) -> list[Finding]:
     try:
-        found = await account.registrations(settings.twilio.numbers)
+        found = await account.registrations(assistants.ours(settings))
     except SmsError as error:
         seen = f"Twilio does not tell about the numbers: {error}"
         return [Finding("Numbers", None, seen, "let the API key read numbers and messaging")]
-    told = await carriers(settings, account)
+    told = await carriers(settings, account, found)
     return [
         finding
         for number, registration in found.items()
@@ -72,12 +75,14 @@ async def numbers(settings: Settings, account: TwilioAccount) -> list[Finding]:
     ]
 
 
-async def carriers(settings: Settings, account: TwilioAccount) -> dict[str, Standing]:
+async def carriers(
+    settings: Settings, account: TwilioAccount, numbers: Iterable[str]
+) -> dict[str, Standing]:
     """What delivery reports said in the last hour, where they told of something."""
     store = Store.connect(settings.redis_url)
-    standings = Standings(store, account, settings.twilio)
+    standings = Standings(store, account, lambda: numbers, settings.twilio.strict_10dlc)
     try:
-        known = {number: await standings.recall(number) for number in settings.twilio.numbers}
+        known = {number: await standings.recall(number) for number in numbers}
     except StoreUnavailable:
         return {}  # said already
     finally:

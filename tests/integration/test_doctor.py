@@ -73,7 +73,8 @@ class Patient:
     async def carriers_say(self, code: str) -> None:
         store, twilio = Store.connect(self.valkey.url), Settings.load(self.environ).twilio
         client = TwilioClient(twilio, timeout=10)
-        await Standings(store, TwilioAccount(client), twilio).noticed(BUSINESS, code)
+        standings = Standings(store, TwilioAccount(client), lambda: (BUSINESS,), strict=True)
+        await standings.noticed(BUSINESS, code)
         client.close()
         await store.close()
 
@@ -108,6 +109,7 @@ async def test_who_is_well_is_told_so_in_one_line_for_each_thing(patient: Patien
     lines = said.splitlines()
     assert [line.partition(":")[0] for line in lines] == [
         "ok   Settings",
+        "ok   Assistants",
         "ok   Redis",
         "ok   Redis persistence",
         "ok   Redis eviction",
