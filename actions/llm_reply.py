@@ -1,44 +1,51 @@
-"""`action_llm_reply`: the model's answer, or a plain sentence when there is none."""
+"""`action_llm_reply`: the answer of a model and its tools, or a plain sentence without any."""
 
 from __future__ import annotations
 
 import time
 import traceback
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 import structlog
 from rasa_sdk import Action, Tracker
+from rasa_sdk.events import EventType
 from rasa_sdk.executor import CollectingDispatcher
 
+from actions.assistants import turn_of
 from actions.conversation import conversation, fitted
+from actions.fence import RULE
 from actions.guard import guarded
-from actions.model import Answer, ModelClient, NoAnswer
+from actions.ladder import Climb, Ladder
+from actions.model import Answer, Message, NoAnswer
+from actions.tool import Turn
+from actions.toolbox import Toolbox
 from actions.wording import for_customer
-from connectors.assistant import Assistant
 from connectors.assistants import LiveAssistants
 from connectors.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-# With a second endpoint, the first one may use so much of the deadline.
-FIRST_SHARE = 0.6
 # In characters. What exceeds the assistant's segments waits for MORE; nobody reads more than this.
 LONGEST_REPLY = 1_600
+# So often a model may call tools in one turn; then it has to answer with what it has.
+MOST_ROUNDS = 4
+# What of an answer's metadata is for the ordinary log: no words, no arguments.
+LOGGED = ("outcome", "reason", "model", "prompt_tokens", "completion_tokens", "latency_ms")
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What the customer gets, and what the session log shall know about it."""
+    """What the customer gets, what it does to the conversation, and what the log shall know."""
 
     text: str
     metadata: dict[str, Any] = field(default_factory=dict)
+    events: list[EventType] = field(default_factory=list)
 
 
 class ActionLlmReply(Action):
-    """Answers with the model; always says something."""
+    """Answers with the model; always says something, or lets another action say it."""
 
     def __init__(
         self, writer: ReplyWriter | None = None, assistants: LiveAssistants | None = None
@@ -54,121 +61,122 @@ class ActionLlmReply(Action):
     ) -> list[dict[str, Any]]:
         if self._writer is None:  # its connections belong to the loop that runs by now
             self._writer = ReplyWriter(Settings.load())
-        if self._assistants is None:
-            self._assistants = LiveAssistants()
-        assistant = self._assistants.now.named(_assistant_id(tracker))
-        reply = await self._writer.reply_to(tracker.events, assistant)
-        # Extra keys become the metadata of the bot's event in the tracker.
-        dispatcher.utter_message(text=reply.text, **reply.metadata)
-        return []
+        reply = await self._writer.reply_to(tracker.events, turn_of(tracker, self._assistants))
+        if reply.text:
+            # Extra keys become the metadata of the bot's event in the tracker.
+            dispatcher.utter_message(text=reply.text, **reply.metadata)
+        elif reply.events:
+            reply.events[-1]["metadata"] = reply.metadata
+        return list(reply.events)
 
 
 class ReplyWriter:
-    """Makes a reply out of a session's events, as an assistant words it."""
+    """Makes a reply out of a session's events, as a turn's assistant words it."""
 
     def __init__(self, settings: Settings) -> None:
-        self.first = ModelClient(settings.model)
-        self.second = ModelClient(settings.fallback_model) if settings.fallback_model else None
+        self.ladder = Ladder(settings)
 
-    async def reply_to(self, events: Iterable[Any], assistant: Assistant) -> Reply:
-        """Never raises, whatever the events and the models are like."""
-        started = time.monotonic()
+    async def close(self) -> None:
+        await self.ladder.close()
+
+    async def reply_to(self, events: Iterable[Any], turn: Turn) -> Reply:
+        """Never raises, whatever the events, the models and the tools are like.
+
+        The metadata says what came of it: outcome, model, tokens and latency in all, each attempt
+        of the ladder, each tool that was called, and whatever tools noted.
+        """
+        began, toolbox = time.monotonic(), Toolbox(turn)
+        climb = self.ladder.climb(turn.assistant, began + turn.assistant.deadline_seconds)
         try:
-            reply = await self._answer(events, assistant, started)
+            text, found = await self._answer(list(events), climb, toolbox)
         except NoAnswer as failure:
-            reply = self._apology(assistant, failure.reason)
+            text, found = _apology(turn, failure.reason)
         except Exception:
             # Formatted here: the structured log would print local variables, and thus texts.
             log.error(
                 "reply.failed", trace=traceback.format_exc(), then="the customer gets regrets"
             )
-            reply = self._apology(assistant, "error")
-        reply.metadata["latency_ms"] = round((time.monotonic() - started) * 1000)
-        log.info("reply.written", **reply.metadata)
-        return reply
+            text, found = _apology(turn, "error")
+        found |= _of_attempts(climb) | ({"tools": toolbox.calls} if toolbox.calls else {})
+        found |= turn.metadata
+        found["latency_ms"] = round((time.monotonic() - began) * 1000)
+        log.info("reply.written", **{name: found[name] for name in LOGGED if name in found})
+        return Reply(text, found, turn.events)
 
-    async def close(self) -> None:
-        await self.first.close()
-        if self.second:
-            await self.second.close()
+    async def _answer(
+        self, events: list[Any], climb: Climb, toolbox: Toolbox
+    ) -> tuple[str, dict[str, Any]]:
+        turn = toolbox.turn
+        said = fitted(conversation(events), turn.assistant.history_tokens)
+        if not said:
+            raise NoAnswer("no_text", "the session has no text of the customer to answer")
+        messages: list[Message] = [_instructions(turn, toolbox), *said]
+        for rounds_left in range(MOST_ROUNDS, -1, -1):
+            schemas = toolbox.schemas if rounds_left else []
+            answer = await climb.ask(messages, schemas, check=_usable)
+            if not answer.calls:
+                return _guarded(_worded(answer), turn, messages, {"outcome": climb.outcome})
+            messages.append(_as_message(answer))
+            messages += await toolbox.call(answer.calls, climb.left)
+            if turn.said is not None:
+                return turn.said, {"outcome": "tool"}
+        raise NoAnswer("tools_only", "the model called tools again and again, and said nothing")
 
-    async def _answer(self, events: Iterable[Any], assistant: Assistant, started: float) -> Reply:
-        events = list(events)
-        deadline = assistant.deadline_seconds
-        if self.second is None:
-            return await self._ask(self.first, events, assistant, deadline, "answered")
-        try:
-            return await self._ask(
-                self.first, events, assistant, deadline * FIRST_SHARE, "answered"
-            )
-        except NoAnswer:
-            left = deadline - (time.monotonic() - started)
-            return await self._ask(self.second, events, assistant, left, "fallback_model")
 
-    async def _ask(
-        self,
-        client: ModelClient,
-        events: list[Any],
-        assistant: Assistant,
-        seconds: float,
-        outcome: str,
-    ) -> Reply:
-        try:
-            messages = fitted(conversation(events), assistant.history_tokens)
-            if not messages:
-                raise NoAnswer("no_text", "the session has no text of the customer to answer")
-            parameters: dict[str, Any] = {"max_tokens": assistant.model.max_tokens}
-            if assistant.model.temperature is not None:
-                parameters["temperature"] = assistant.model.temperature
-            now = datetime.now(timezone.utc)
-            prompt = assistant.prompt_at(now)
-            answer = await client.ask(prompt, messages, seconds=seconds, **parameters)
-            reply = self._checked(answer, assistant, outcome)
-            return _guarded(
-                reply, assistant, now, [{"role": "system", "content": prompt}, *messages]
-            )
-        except NoAnswer as failure:
-            log.warning(
-                "model.no_answer",
-                reason=failure.reason,
-                endpoint=client.address,
-                model=client.model.name,
-                advice=failure.advice,
-            )
-            raise
-
-    def _checked(self, answer: Answer, assistant: Assistant, outcome: str) -> Reply:
-        text = for_customer(answer.text, whole=answer.whole, longest=LONGEST_REPLY)
-        if not text:
-            raise NoAnswer("empty", "nothing that can be shown was left of what the model said")
-        metadata = {
-            "outcome": outcome,
-            "model": answer.model,
-            "prompt_tokens": answer.prompt_tokens,
-            "completion_tokens": answer.completion_tokens,
-        }
-        return Reply(text, {name: value for name, value in metadata.items() if value is not None})
-
-    def _apology(self, assistant: Assistant, reason: str) -> Reply:
-        return Reply(assistant.texts.apology, {"outcome": "apology", "reason": reason})
+def _instructions(turn: Turn, toolbox: Toolbox) -> Message:
+    prompt = turn.assistant.prompt_at(turn.now)
+    return {"role": "system", "content": f"{prompt}\n{RULE}" if toolbox.tools else prompt}
 
 
 def _guarded(
-    reply: Reply, assistant: Assistant, now: datetime, read: Sequence[Mapping[str, Any]]
-) -> Reply:
-    found = guarded(reply.text, assistant, now, read)
+    text: str, turn: Turn, read: Sequence[Message], metadata: dict[str, Any]
+) -> tuple[str, dict[str, Any]]:
+    found = guarded(text, turn.assistant, turn.now, read)
     if not found.kept_back:
-        return reply
+        return text, metadata
     log.warning(
         "reply.guarded",
-        assistant=assistant.id,
+        assistant=turn.assistant.id,
         kept_back=found.kept_back,
         advice="what customers may be told word for word belongs in `facts`, links too",
     )
-    return Reply(found.text, {**reply.metadata, "kept_back": list(found.kept_back)})
+    return found.text, {**metadata, "kept_back": list(found.kept_back)}
 
 
-def _assistant_id(tracker: Tracker) -> str | None:
-    """What the SMS channel noted beside the text; `rasa shell` and REST note nothing."""
-    metadata = (tracker.latest_message or {}).get("metadata")
-    return metadata.get("assistant") if isinstance(metadata, dict) else None
+def _usable(answer: Answer) -> None:
+    if not answer.calls and not _worded(answer):
+        raise NoAnswer("empty", "nothing that can be shown was left of what the model said")
+
+
+def _worded(answer: Answer) -> str:
+    return for_customer(answer.text, whole=answer.whole, longest=LONGEST_REPLY)
+
+
+def _as_message(answer: Answer) -> Message:
+    """The model's own turn, as it wants to read it again with the results."""
+    calls = [
+        {
+            "id": call.id,
+            "type": "function",
+            "function": {"name": call.name, "arguments": call.arguments},
+        }
+        for call in answer.calls
+    ]
+    return {"role": "assistant", "content": answer.text, "tool_calls": calls}
+
+
+def _of_attempts(climb: Climb) -> dict[str, Any]:
+    """Every attempt, and the sums, for those who only want to know what it cost."""
+    found: dict[str, Any] = {"attempts": [attempt.as_dict() for attempt in climb.attempts]}
+    answered = [attempt for attempt in climb.attempts if attempt.outcome == "answered"]
+    if answered:
+        found["model"] = answered[-1].model
+    for name in ("prompt_tokens", "completion_tokens"):
+        counts = [getattr(attempt, name) for attempt in answered]
+        if any(count is not None for count in counts):
+            found[name] = sum(count or 0 for count in counts)
+    return found
+
+
+def _apology(turn: Turn, reason: str) -> tuple[str, dict[str, Any]]:
+    return turn.assistant.texts.apology, {"outcome": "apology", "reason": reason}

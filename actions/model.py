@@ -6,14 +6,19 @@ import asyncio
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import async_timeout
 import openai
-from openai.types.chat import ChatCompletion, ChatCompletionMessageParam
+from openai.types.chat import (
+    ChatCompletion,
+    ChatCompletionMessage,
+    ChatCompletionMessageParam,
+)
 
-from actions.conversation import ChatMessage
+from connectors.assistant import ModelSettings
 from connectors.settings import Model
 
 RETRIES = 1
@@ -22,15 +27,38 @@ LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 _ODD = (ValueError, TypeError, AttributeError, IndexError, KeyError)
 
 
+# As the endpoint takes it: role, content, and what tools need.
+Message = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a model is asked, and how. `tools` are JSON schemas of functions that it may call."""
+
+    messages: Sequence[Message]
+    settings: ModelSettings = field(default_factory=ModelSettings)
+    tools: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A function that the model wants called. `arguments` is JSON, if the model kept to it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 @dataclass(frozen=True)
 class Answer:
-    """What a model said, as it said it."""
+    """What a model said, as it said it: a text, or calls of tools, or both."""
 
     text: str
     whole: bool  # False: the model was cut off at max_tokens
     model: str
     prompt_tokens: int | None
     completion_tokens: int | None
+    calls: tuple[ToolCall, ...] = ()
 
 
 class NoAnswer(Exception):
@@ -47,7 +75,8 @@ class ModelClient:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._renamed: dict[str, str | None] = {}  # what this endpoint calls our parameters
+        # What the endpoint's models call our parameters: (model, ours) to theirs.
+        self._renamed: dict[tuple[str, str], str | None] = {}
         url = urlsplit(model.base_url)
         self.address = f"{url.scheme}://{url.hostname}{f':{url.port}' if url.port else ''}"
         self._client = openai.AsyncOpenAI(
@@ -58,61 +87,77 @@ class ModelClient:
             http_client=openai.DefaultAsyncHttpxClient(trust_env=url.hostname not in LOOPBACK),
         )
 
-    async def ask(
-        self, prompt: str, messages: Sequence[ChatMessage], *, seconds: float, **parameters: Any
-    ) -> Answer:
+    async def ask(self, question: Question, *, seconds: float) -> Answer:
         """The answer within so many seconds, retries included. Raises NoAnswer."""
-        system = {"role": "system", "content": prompt}
+        name = question.settings.name or self.model.name
         end = time.monotonic() + seconds
         try:
-            while True:
-                left = end - time.monotonic()
-                sent = self._as_it_calls_them(parameters)
-                asked = self._client.chat.completions.create(
-                    model=self.model.name,
-                    messages=cast("list[ChatCompletionMessageParam]", [system, *messages]),
-                    timeout=left,
-                    **sent,
-                )
-                try:
-                    return _read(await asyncio.wait_for(asked, left))
-                except openai.BadRequestError as error:
-                    if not self._learns(error, sent):
-                        raise
+            async with async_timeout.timeout(seconds):
+                while True:
+                    sent = self._as_it_calls_them(name, _parameters(question))
+                    try:
+                        return _read(await self._complete(name, question, sent, end))
+                    except openai.BadRequestError as error:
+                        if not self._learns(name, error, sent):
+                            raise
         except (openai.OpenAIError, asyncio.TimeoutError, *_ODD) as error:
-            raise self._explained(error, seconds) from error
+            raise _explained(error, seconds, name) from error
+
+    async def _complete(
+        self, name: str, question: Question, sent: Mapping[str, Any], end: float
+    ) -> ChatCompletion:
+        messages = cast("list[ChatCompletionMessageParam]", list(question.messages))
+        completions: Any = self._client.chat.completions
+        completion: ChatCompletion = await completions.create(
+            model=name, messages=messages, timeout=max(end - time.monotonic(), 0.1), **sent
+        )
+        return completion
 
     async def close(self) -> None:
         await self._client.close()
 
-    def _as_it_calls_them(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        names = {name: self._renamed.get(name, name) for name in parameters}
+    def _as_it_calls_them(self, model: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        names = {name: self._renamed.get((model, name), name) for name in parameters}
         return {called: parameters[name] for name, called in names.items() if called}
 
-    def _learns(self, error: openai.BadRequestError, sent: Mapping[str, Any]) -> bool:
+    def _learns(self, model: str, error: openai.BadRequestError, sent: Mapping[str, Any]) -> bool:
         """Whether to ask again. Newer models refuse max_tokens, and temperatures but their own."""
         refused = error.param
-        if refused is None or refused not in sent or refused == "max_completion_tokens":
+        if refused not in ("max_tokens", "temperature") or refused not in sent:
             return False
-        self._renamed[refused] = "max_completion_tokens" if refused == "max_tokens" else None
+        called = "max_completion_tokens" if refused == "max_tokens" else None
+        self._renamed[model, refused] = called
         return True
 
-    def _explained(self, error: Exception, seconds: float) -> NoAnswer:
-        if isinstance(error, (asyncio.TimeoutError, openai.APITimeoutError)):
-            return NoAnswer(
-                "timeout",
-                f"no answer within {seconds:.0f} s; a faster model, a smaller max_tokens or"
-                " history_tokens, or a longer deadline_seconds would help",
-            )
-        if isinstance(error, openai.APIStatusError):
-            return _refused(error, self.model.name)
-        if isinstance(error, openai.APIConnectionError):
-            return NoAnswer("unreachable", "nothing answers there; is the model server running?")
+
+def _parameters(question: Question) -> dict[str, Any]:
+    settings = question.settings
+    parameters: dict[str, Any] = {"max_tokens": settings.max_tokens}
+    if settings.temperature is not None:
+        parameters["temperature"] = settings.temperature
+    if question.tools:
+        parameters["tools"] = list(question.tools)
+    if settings.extra:
+        parameters["extra_body"] = dict(settings.extra)
+    return parameters
+
+
+def _explained(error: Exception, seconds: float, model: str) -> NoAnswer:
+    if isinstance(error, (asyncio.TimeoutError, openai.APITimeoutError)):
         return NoAnswer(
-            "malformed",
-            "what came back is no chat completion; does LLM_BASE_URL end where its"
-            f" /chat/completions begins (mostly /v1)? ({type(error).__name__})",
+            "timeout",
+            f"no answer within {seconds:.0f} s; a faster model, a smaller max_tokens or"
+            " history_tokens, or a longer deadline_seconds would help",
         )
+    if isinstance(error, openai.APIStatusError):
+        return _refused(error, model)
+    if isinstance(error, openai.APIConnectionError):
+        return NoAnswer("unreachable", "nothing answers there; is the model server running?")
+    return NoAnswer(
+        "malformed",
+        "what came back is no chat completion; does LLM_BASE_URL end where its"
+        f" /chat/completions begins (mostly /v1)? ({type(error).__name__})",
+    )
 
 
 def _refused(error: openai.APIStatusError, model: str) -> NoAnswer:
@@ -129,8 +174,8 @@ def _refused(error: openai.APIStatusError, model: str) -> NoAnswer:
         return NoAnswer("server_error", f"{said}: the model server failed; its own log says why")
     return NoAnswer(
         "refused",
-        f"{said}: the model does not take this request; check max_tokens, temperature and"
-        " history_tokens in the assistant file against what it supports",
+        f"{said}: the model does not take this request; check max_tokens, temperature, extra,"
+        " tools and history_tokens in the assistant file against what it supports",
     )
 
 
@@ -145,18 +190,28 @@ def _code(error: openai.APIStatusError) -> str:
 def _read(completion: ChatCompletion) -> Answer:
     """Nothing here is sure: compatible servers leave fields out, and send other things with 200."""
     choice = completion.choices[0]
-    text = choice.message.content
-    if text is None or (isinstance(text, str) and not text.strip()):
-        raise NoAnswer("empty", _why_empty(choice.finish_reason))
+    text, calls = choice.message.content or "", _calls(choice.message)
     if not isinstance(text, str):
         raise TypeError("content is no text")
+    if not text.strip() and not calls:
+        raise NoAnswer("empty", _why_empty(choice.finish_reason))
     usage = completion.usage
     return Answer(
         text=text,
+        calls=calls,
         whole=choice.finish_reason != "length",
         model=completion.model if isinstance(completion.model, str) else "",
         prompt_tokens=usage.prompt_tokens if usage else None,
         completion_tokens=usage.completion_tokens if usage else None,
+    )
+
+
+def _calls(message: ChatCompletionMessage) -> tuple[ToolCall, ...]:
+    functions = [(call, getattr(call, "function", None)) for call in message.tool_calls or ()]
+    return tuple(
+        ToolCall(str(call.id), str(function.name), str(function.arguments or ""))
+        for call, function in functions
+        if function is not None
     )
 
 

@@ -13,7 +13,7 @@ from rasa_sdk.constants import DEFAULT_SERVER_PORT
 from rasa_sdk.plugin import plugin_manager
 from sanic import Sanic
 
-from connectors.assistants import Assistants
+from actions.assistants import live_assistants
 from connectors.errors import SettingsError
 from connectors.sanic_guard import refuse_bad_lengths
 from connectors.settings import LOOPBACK, Settings
@@ -36,7 +36,7 @@ class OurServer:
         """Stops the start, with one message, if nobody could be answered anyway."""
         try:
             settings = Settings.load()
-            Assistants.load()
+            live_assistants()
         except SettingsError as error:
             sys.exit(f"The action server is not started. {error}")
         if "SANIC_KEEP_ALIVE_TIMEOUT" not in os.environ:

@@ -72,6 +72,7 @@ class Texts:
     too_fast: str = "You text faster than I can answer. Please wait a minute and text again."
     too_many: str = "That is all I can answer today. Please text again tomorrow."
     handed_over: str = "I've asked a person to help you. They will answer here."
+    no_person: str = "I'm sorry, no person can take over here. I'll do my best to help."
     # Nobody answered in time, and the assistant is back.
     nobody_free: str = "Sorry, nobody is free right now. I'm the automated assistant: can I help?"
     # A person answered, and gave the conversation back.
@@ -106,7 +107,7 @@ class Assistant:
     embedding_model: str | None = None  # None: found by its words only
     tools: tuple[str, ...] = ()
     hours: Hours = field(default_factory=Hours)
-    hand_over_minutes: int = 15  # how long a customer waits for a person
+    hand_over_minutes: int = 15  # how long a customer waits for a person; 0: there is none
     texts: Texts = Texts()
     lines: Mapping[str, int] = field(default_factory=dict, repr=False, compare=False)
 

@@ -334,6 +334,6 @@ _FILE: _Kinds = {
         ),
         _days,
     ),
-    "hand_over_minutes": _number(1, 1_440),
+    "hand_over_minutes": _number(0, 1_440),
     "texts": _Section({f.name: _text(480, TEXT_VARIABLES) for f in fields(Texts)}, Texts),
 }

@@ -79,6 +79,7 @@ class Settings:
     late_reply: str  # one of LATE_REPLIES
     model: Model
     fallback_model: Model | None
+    llm_calls_at_once: int
     embedded_redis: bool
     embedded_model: bool
     rasa_speed_fixes: bool
@@ -199,6 +200,7 @@ class _Reader:
             fallback_model=self.model("LLM_FALLBACK_", "")
             if self.text("LLM_FALLBACK_BASE_URL")
             else None,
+            llm_calls_at_once=self.whole("LLM_CALLS_AT_ONCE", 16, low=1, high=1_000),
             embedded_redis=not self.text("REDIS_URL"),
             embedded_model=not self.text("LLM_BASE_URL"),
             rasa_speed_fixes=self.switch("RASA_SPEED_FIXES", default=True),

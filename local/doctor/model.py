@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from actions.model import ModelClient, NoAnswer
+from actions.model import ModelClient, NoAnswer, Question
+from connectors.assistant import ModelSettings
 from connectors.settings import Model, Settings
 from local.doctor.finding import Finding
 
@@ -21,7 +22,8 @@ async def answers(about: str, endpoint: Model) -> Finding:
     client, began = ModelClient(endpoint), time.monotonic()
     try:
         answer = await client.ask(
-            "You are brief.", [{"role": "user", "content": "Say hello."}], seconds=20, max_tokens=20
+            Question([{"role": "user", "content": "Say hello."}], ModelSettings(max_tokens=20)),
+            seconds=20,
         )
     except NoAnswer as failure:
         return Finding(about, False, client.address, failure.advice)

@@ -30,6 +30,18 @@ class Says:
 
 
 @dataclass(frozen=True)
+class Calls:
+    """Wants tools called: pairs of a name and arguments, an object or what stands for one."""
+
+    calls: Sequence[tuple[str, Any]]
+    text: str | None = None
+
+    @classmethod
+    def one(cls, name: str, **arguments: Any) -> Calls:
+        return cls([(name, arguments)])
+
+
+@dataclass(frozen=True)
 class Fails:
     """An error as OpenAI words it."""
 
@@ -52,7 +64,7 @@ class Hangs:
     """Takes the request and never answers."""
 
 
-Step = Says | Fails | Sends | Hangs
+Step = Says | Calls | Fails | Sends | Hangs
 
 
 @dataclass
@@ -66,6 +78,8 @@ class FakeModel:
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     base_url: str = ""
+    busiest: int = 0  # so many requests were with it at the same moment
+    _busy: int = 0
 
     def answers(self, *texts: str) -> None:
         self.script = [Says(text) for text in texts]
@@ -74,6 +88,12 @@ class FakeModel:
     def last_messages(self) -> list[dict[str, str]]:
         messages: list[dict[str, str]] = self.requests[-1]["messages"]
         return messages
+
+    @property
+    def tool_results(self) -> list[str]:
+        """What the tools said, as the model read it last, without the fence around it."""
+        read = [m["content"] for m in self.last_messages if m["role"] == "tool"]
+        return [text.split("\n", 1)[-1].removesuffix("\n</data>") for text in read]
 
     async def __aenter__(self) -> FakeModel:
         listener = socket.socket()
@@ -105,7 +125,12 @@ class FakeModel:
         self.keys.append(request.headers.get("authorization", "").removeprefix("Bearer "))
         step = self.script[0]
         self.script = self.script[1:] or self.script
-        return await self._do(step)
+        self._busy += 1
+        self.busiest = max(self.busiest, self._busy)
+        try:
+            return await self._do(step)
+        finally:
+            self._busy -= 1
 
     async def _do(self, step: Step) -> Response:
         if isinstance(step, Hangs):
@@ -115,6 +140,8 @@ class FakeModel:
             return _json({"error": {**vars(step), "type": "fake"}}, step.status)
         if isinstance(step, Sends):
             return Response(step.body, media_type=step.content_type)
+        if isinstance(step, Calls):
+            return _json(_tool_calls(step, len(self.requests)), 200)
         await asyncio.sleep(step.seconds)
         text = step.text and step.text.replace("{n}", str(len(self.requests)))
         return _json(_completion(replace(step, text=text)), 200)
@@ -141,6 +168,22 @@ def _completion(step: Says) -> dict[str, Any]:
             "completion_tokens": completed,
             "total_tokens": prompt + completed,
         }
+    return completion
+
+
+def _tool_calls(step: Calls, number: int) -> dict[str, Any]:
+    completion = _completion(Says(step.text, finish_reason="tool_calls"))
+    completion["choices"][0]["message"]["tool_calls"] = [
+        {
+            "id": f"call-{number}-{index}",
+            "type": "function",
+            "function": {
+                "name": name,
+                "arguments": given if isinstance(given, str) else json.dumps(given),
+            },
+        }
+        for index, (name, given) in enumerate(step.calls)
+    ]
     return completion
 
 

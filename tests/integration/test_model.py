@@ -10,11 +10,13 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 import httpx
 import pytest
 
+from actions.assistants import turn_at
 from actions.llm_reply import ReplyWriter
 from connectors.assistants import Assistants
 from connectors.settings import ROOT, Settings
@@ -59,13 +61,13 @@ def embedded() -> Iterator[EmbeddedModel]:
 async def test_customers_are_answered_and_known(embedded: EmbeddedModel) -> None:
     """It is a tiny model and knows nine of ten: one of three must be known."""
     writer = ReplyWriter(Settings.load({"MODEL_PORT": str(embedded.port)}))
-    assistant = Assistants.load().named("default")
+    assistant, now = Assistants.load().named("default"), datetime.now(timezone.utc)
     known = []
     for name in ("Ada", "Emma", "Katya"):
         events: list[dict[str, Any]] = []
         for text in (f"Hi, my name is {name}. Do you repair bikes?", "Please repeat my name."):
             events.append({"event": "user", "text": text})
-            reply = await writer.reply_to(events, assistant)
+            reply = await writer.reply_to(events, turn_at(now, assistant, {}, text))
             events.append({"event": "bot", "text": reply.text})
             assert reply.metadata["outcome"] == "answered"
             assert reply.metadata["model"] == "SmolLM2-135M-Instruct"

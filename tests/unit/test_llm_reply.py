@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from rasa_sdk import Tracker
 from rasa_sdk.executor import CollectingDispatcher
 from structlog.testing import capture_logs
 
+from actions.assistants import turn_at
 from actions.conversation import ChatMessage, conversation, fitted
 from actions.llm_reply import ActionLlmReply, Reply, ReplyWriter
+from actions.tool import Turn
 from actions.wording import for_customer
 from connectors.assistant import Assistant, ModelSettings, Texts
 from connectors.assistants import LiveAssistants
@@ -40,7 +43,7 @@ class Customer:
 
     async def texts(self, text: str) -> Reply:
         self.events += [action("action_listen"), user(text)]
-        reply = await self.writer.reply_to(self.events, ASSISTANT)
+        reply = await self.writer.reply_to(self.events, turn(ASSISTANT))
         self.events += [action("action_llm_reply"), bot(reply.text, metadata=reply.metadata)]
         return reply
 
@@ -51,6 +54,10 @@ def user(text: Any, **more: Any) -> dict[str, Any]:
 
 def bot(text: Any, **more: Any) -> dict[str, Any]:
     return {"event": "bot", "text": text, **more}
+
+
+def turn(assistant: Assistant) -> Turn:
+    return turn_at(datetime.now(timezone.utc), assistant, {}, "")
 
 
 def action(name: str) -> dict[str, Any]:
@@ -109,11 +116,14 @@ async def test_the_log_of_the_session_gets_what_it_cost(
 ) -> None:
     metadata = (await customer.texts("Hello")).metadata
     assert metadata.pop("latency_ms") >= 0
+    [attempt] = metadata.pop("attempts")
+    assert attempt.pop("ms") >= 0
+    tokens = {"prompt_tokens": 12, "completion_tokens": 7}
+    assert attempt == {"rung": "model", "model": NAME, "outcome": "answered", **tokens}
     assert metadata == {
         "outcome": "answered",
         "model": NAME,
-        "prompt_tokens": 12,
-        "completion_tokens": 7,
+        **tokens,
     }
 
 
@@ -169,7 +179,7 @@ async def test_no_failure_is_silence(
     hurried = replace(ASSISTANT, deadline_seconds=1.5)
     writer = ReplyWriter(settings(model.base_url))
     with capture_logs() as logs:
-        reply = await writer.reply_to([user(SECRET)], hurried)
+        reply = await writer.reply_to([user(SECRET)], turn(hurried))
     await writer.close()
     assert reply.text == SORRY
     assert reply.metadata["outcome"] == "apology"
@@ -184,7 +194,7 @@ async def test_no_failure_is_silence(
 async def test_nobody_listens(customer: Customer) -> None:
     writer = ReplyWriter(settings(f"http://127.0.0.1:{free_port()}/v1"))
     with capture_logs() as logs:
-        reply = await writer.reply_to([user("Hello")], ASSISTANT)
+        reply = await writer.reply_to([user("Hello")], turn(ASSISTANT))
     await writer.close()
     assert (reply.text, reply.metadata["reason"]) == (SORRY, "unreachable")
     assert "is the model server running?" in logs[0]["advice"]
@@ -196,7 +206,7 @@ async def test_the_deadline_holds_for_the_whole_turn(model: FakeModel) -> None:
     hurried = replace(ASSISTANT, deadline_seconds=1)
     writer = ReplyWriter(settings(model.base_url, fallback=model.base_url))
     started = time.monotonic()
-    reply = await writer.reply_to([user("Hello")], hurried)
+    reply = await writer.reply_to([user("Hello")], turn(hurried))
     await writer.close()
     assert reply.text == SORRY
     assert 0.9 < time.monotonic() - started < 1.5
@@ -212,7 +222,7 @@ async def test_the_second_model_answers_when_the_first_cannot(model: FakeModel) 
     model.script = [Fails(401)]
     async with FakeModel(script=[Says("Hello from the second.")]) as second:
         writer = ReplyWriter(settings(model.base_url, fallback=second.base_url))
-        reply = await writer.reply_to([user("Hello")], ASSISTANT)
+        reply = await writer.reply_to([user("Hello")], turn(ASSISTANT))
         await writer.close()
     assert reply.text == "Hello from the second."
     assert reply.metadata["outcome"] == "fallback_model"
@@ -231,7 +241,7 @@ async def test_the_model_does_not_read_our_regrets(customer: Customer, model: Fa
 
 async def test_odd_events_are_no_failure_of_the_model(customer: Customer, model: FakeModel) -> None:
     reply = await customer.writer.reply_to(
-        [None, 7, {}, {"event": "user"}, bot("Hi", data=3)], ASSISTANT
+        [None, 7, {}, {"event": "user"}, bot("Hi", data=3)], turn(ASSISTANT)
     )
     assert (reply.text, reply.metadata["reason"]) == (SORRY, "no_text")
     assert model.requests == []
@@ -243,7 +253,7 @@ async def test_a_mistake_of_ours_is_no_silence_either(customer: Customer, model:
             raise RuntimeError("we made a mistake")
 
     with capture_logs() as logs:
-        reply = await customer.writer.reply_to(Broken(), ASSISTANT)
+        reply = await customer.writer.reply_to(Broken(), turn(ASSISTANT))
     assert (reply.text, reply.metadata["reason"]) == (SORRY, "error")
     assert "we made a mistake" in logs[0]["trace"]
 
@@ -257,8 +267,8 @@ async def test_a_model_that_knows_other_parameters_is_asked_again(model: FakeMod
     ]
     warm = replace(ASSISTANT, model=ModelSettings(temperature=0.5, max_tokens=50))
     writer = ReplyWriter(settings(model.base_url))
-    assert (await writer.reply_to([user("Hello")], warm)).text == "Hello!"
-    assert (await writer.reply_to([user("Hello again")], warm)).text == "Hello!"
+    assert (await writer.reply_to([user("Hello")], turn(warm))).text == "Hello!"
+    assert (await writer.reply_to([user("Hello again")], turn(warm))).text == "Hello!"
     await writer.close()
     assert len(model.requests) == 4  # it learned that once
     assert model.requests[-1]["max_completion_tokens"] == 50
