@@ -10,7 +10,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 export CUDA_VISIBLE_DEVICES = -1
 export SQLALCHEMY_SILENCE_UBER_WARNING = 1
 
-.PHONY: help run shell services train test test-fast test-rasa check bench doctor dead-letters lock clean
+.PHONY: help run shell services train test test-fast test-rasa check bench doctor import-number dead-letters lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -60,6 +60,11 @@ bench: ## the comparison with stock Rasa, a quarter of an hour; QUICK=1 takes tw
 doctor: ## is everything in reach that an answer needs, Twilio too? JSON=1 for programs
 	@$(BOOTSTRAP) auto $(if $(JSON),1>&2)
 	@$(PYTHON) -m local.doctor $(if $(JSON),--json)
+
+import-number: ## let texts to NUMBER=+1... come here; ASSISTANT=name answers; UNDO=1, YES=1
+	@$(BOOTSTRAP) auto
+	@$(PYTHON) -m local.import_number "$(NUMBER)" $(if $(ASSISTANT),--assistant "$(ASSISTANT)") \
+		$(if $(YES),--yes) $(if $(UNDO),--undo)
 
 dead-letters: ## what could not be answered; RETRY=all or RETRY=2 tries again
 	@$(BOOTSTRAP) auto
