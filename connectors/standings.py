@@ -20,6 +20,7 @@ from connectors.ids import mask, number_id
 from connectors.store import Store
 from connectors.ten_dlc import NEVER_LOOKED, TELLING, Standing, Verdict, judge, told_by_carriers
 from connectors.twilio_account import TwilioAccount
+from connectors.wiring import astray
 
 log = structlog.get_logger(__name__)
 
@@ -45,12 +46,16 @@ class Standings:
         account: TwilioAccount,
         numbers: Callable[[], Iterable[str]],
         strict: bool,
+        public_url: str = "",
     ) -> None:
-        """`numbers` are ours by now. `strict`: one that is known not to be approved is silent."""
+        """`numbers` are ours by now. `strict`: one that is known not to be approved is silent.
+        With `public_url` it is looked whether their texts come there, too."""
         self.store = store
         self.account = account
         self.numbers = numbers
         self.strict = strict
+        self.public_url = public_url
+        self._astray: dict[str, str | None] = {}
         self._known: dict[str, Standing] = {}
 
     def of(self, number: str) -> Standing:
@@ -107,6 +112,18 @@ class Standings:
         for number, found in (await self.account.registrations(self.numbers())).items():
             told = {**asdict(judge(found)), "at": time.time()}
             await self._keep(number, _REGISTRATION, json.dumps(told))
+            self._warn_of(number, astray(found, self.public_url) if self.public_url else None)
+
+    def _warn_of(self, number: str, trouble: str | None) -> None:
+        """Texts that go elsewhere leave no other trace here."""
+        if trouble and trouble != self._astray.get(number):
+            log.warning(
+                "number.texts_go_elsewhere",
+                number=mask(number),
+                seen=trouble,
+                do="make import-number lets them come here",
+            )
+        self._astray[number] = trouble
 
     async def _keep(self, number: str, field: str, value: str) -> None:
         key = await self._key(number)

@@ -142,8 +142,9 @@ class Desk:
             self.settings.twilio, validity_seconds=self.settings.late_reply_seconds
         )
         account = TwilioAccount(self.twilio.client)
+        twilio = self.settings.twilio
         self.standings = Standings(
-            self.store, account, lambda: self.attached, self.settings.twilio.strict_10dlc
+            self.store, account, lambda: self.attached, twilio.strict_10dlc, twilio.public_url
         )
 
     async def start(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:

@@ -42,7 +42,7 @@ class Office:
 
     def process(self, strict: bool = True) -> Standings:
         """A process that has just started."""
-        return Standings(self.store, self.account, lambda: NUMBERS, strict)
+        return Standings(self.store, self.account, lambda: NUMBERS, strict, NOBODY)
 
     def papers(self, **given: object) -> None:
         answer = httpx.post(f"{self.url}/registration", json=given, trust_env=False)
@@ -222,6 +222,26 @@ async def test_other_reports_say_nothing_about_the_number(office: Office, error_
     await standings.noticed(BUSINESS, error_code)
     await standings.noticed("+15550109999", "30034")  # not ours
     assert await office.store.client.keys("sms:ten-dlc*") == []
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("texts sent elsewhere", "elsewhere.example.com"),
+        ("texts swallowed by the Service", "drops"),
+    ],
+)
+async def test_texts_that_go_elsewhere_are_told_once(office: Office, state: str, said: str) -> None:
+    office.papers(number=BUSINESS, state=state)
+    standings = office.process()
+    with capture_logs() as logs:
+        await standings.refresh()
+        await office.it_is_time_to_ask()
+        await standings.refresh()
+    [told] = [line for line in logs if line["event"] == "number.texts_go_elsewhere"]
+    assert told["number"] == "+1***0001"
+    assert said in told["seen"]
+    assert standings.why_not(BUSINESS) is None  # what does come is answered
 
 
 async def test_numbers_are_in_no_key_and_what_is_known_does_not_pile_up(office: Office) -> None:
