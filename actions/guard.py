@@ -28,8 +28,11 @@ def guarded(
     text: str, assistant: Assistant, now: datetime, read: Sequence[Mapping[str, Any]]
 ) -> Guarded:
     """`read` is what the model was sent: chat messages, the prompt among them."""
-    before = "".join(_words(read, ("assistant",)))
-    if leaks(assistant.kept_back_at(now), assistant.public_at(now)).found_in(text, before):
+    before = _words(read, ("assistant",))
+    # Who has tried already asks for smaller pieces next.
+    strict = assistant.texts.withheld in before
+    prompt = leaks(assistant.kept_back_at(now), assistant.public_at(now), strict)
+    if prompt.found_in(text, "".join(before)):
         return Guarded(assistant.texts.withheld, ("prompt",))
     known = without_strange_links(text, hosts(_words(read, _OURS)))
     bare = without_secrets(known)

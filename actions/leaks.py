@@ -8,7 +8,6 @@ not find a translation or a summary, so a prompt is no place for secrets.
 from __future__ import annotations
 
 import base64
-import codecs
 import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -35,11 +34,11 @@ _HEX = regex.compile(r"(?:[0-9a-fA-F]{2}[\s:,]?){12,}")
 
 
 class Leaks:
-    """`prompt` is to be kept back; of it, `public` may be told."""
+    """`prompt` is to be kept back; of it, `public` may be told. `strict` finds shorter pieces."""
 
-    def __init__(self, prompt: str, public: str = "") -> None:
+    def __init__(self, prompt: str, public: str = "", strict: bool = False) -> None:
         kept_back = letters(prompt)
-        self.size = min(LONGEST_BYTES, len(kept_back))
+        self.size = min(SHORTEST_BYTES if strict else LONGEST_BYTES, len(kept_back))
         self.windows = frozenset(_windows(kept_back, self.size)) - frozenset(
             _windows(letters(public), self.size)
         )
@@ -59,8 +58,8 @@ class Leaks:
 
 
 @lru_cache(maxsize=32)
-def leaks(prompt: str, public: str = "") -> Leaks:
-    return Leaks(prompt, public)
+def leaks(prompt: str, public: str = "", strict: bool = False) -> Leaks:
+    return Leaks(prompt, public, strict)
 
 
 def letters(text: str) -> bytes:
@@ -102,8 +101,12 @@ def _percent(text: str) -> Iterator[str]:
         yield unquote(text)
 
 
-def _rot13(text: str) -> str:
-    return codecs.encode(text, "rot13")
+def _shifted(by: int) -> Callable[[str], str]:
+    """Caesar's cipher; 13 is the one that everybody knows."""
+    a_to_z = "abcdefghijklmnopqrstuvwxyz"
+    moved = a_to_z[by:] + a_to_z[:by]
+    table = str.maketrans(a_to_z + a_to_z.upper(), moved + moved.upper())
+    return lambda text: text.translate(table)
 
 
 def _backwards(text: str) -> str:
@@ -128,7 +131,7 @@ def _leet_with_i(text: str) -> str:
 
 _CODES: tuple[Callable[[str], Iterator[str]], ...] = (_base64, _hex, _percent)
 _CIPHERS: tuple[Callable[[str], str], ...] = (
-    _rot13,
+    *map(_shifted, range(1, 26)),
     _backwards,
     _words_backwards,
     _word_order_backwards,

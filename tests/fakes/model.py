@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
@@ -64,7 +64,14 @@ class Hangs:
     """Takes the request and never answers."""
 
 
-Step = Says | Calls | Fails | Sends | Hangs
+@dataclass(frozen=True)
+class Obeys:
+    """Says what somebody makes of the request: a model with no will of its own."""
+
+    answer: Callable[[dict[str, Any]], Says | Calls]
+
+
+Step = Says | Calls | Fails | Sends | Hangs | Obeys
 
 
 @dataclass
@@ -125,6 +132,8 @@ class FakeModel:
         self.keys.append(request.headers.get("authorization", "").removeprefix("Bearer "))
         step = self.script[0]
         self.script = self.script[1:] or self.script
+        if isinstance(step, Obeys):
+            step = step.answer(self.requests[-1])
         self._busy += 1
         self.busiest = max(self.busiest, self._busy)
         try:
@@ -132,7 +141,7 @@ class FakeModel:
         finally:
             self._busy -= 1
 
-    async def _do(self, step: Step) -> Response:
+    async def _do(self, step: Says | Calls | Fails | Sends | Hangs) -> Response:
         if isinstance(step, Hangs):
             await self._ended.wait()
             return Response(status_code=503)
