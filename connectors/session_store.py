@@ -1,51 +1,49 @@
 """The session store: Rasa's tracker store, and the commit of a turn.
 
-A session is a hash and a list of events in Redis, both of which end together after the last
-message. A save appends what is new. The save of a turn is the commit: see lua/commit.lua.
+A session is a hash and a list of events in Redis, which end together (see session_life). Rasa gets
+a window of it (see window). A save appends what is new; the save of a turn is the commit (see
+commit).
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 import structlog
 from rasa.core.tracker_store import TrackerStore
 from rasa.shared.core.domain import Domain, SessionConfig
-from rasa.shared.core.events import ActionExecuted, BotUttered, Event, UserUttered
+from rasa.shared.core.events import ActionExecuted, BotUttered, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
 from connectors import keys, rasa_patches, rasa_speed
+from connectors.commit import OVER, Commit, Commits
 from connectors.dead_letters import DeadLetter
 from connectors.errors import NothingToSay, SessionOver
-from connectors.ids import sortable_id
-from connectors.inbox import SETTLE_AT_MOST_MS
-from connectors.lanes import Lane, held
 from connectors.layout import prepared
-from connectors.part import Part
-from connectors.segments import count
-from connectors.session_life import session_keys
 from connectors.settings import Settings
 from connectors.store import Store, unavailable_is_named
 from connectors.turn import Turn, current_turn
+from connectors.window import WINDOW_TURNS, Place, Windows
 
 log = structlog.get_logger(__name__)
-
-_STORED = "_events_in_store"  # on a tracker: how many of its events the store already has,
-_SESSION = "_session"  # and the id of the session that they are of
-OVER = "the session ended before its texts were answered"
 
 
 class SessionStore(TrackerStore):
     """Keeps trackers in Redis for SESSION_TTL_SECONDS after the last message.
 
     endpoints.yml: `tracker_store: {type: connectors.session_store.SessionStore}`. It reads the
-    same settings as everything else, so it takes no options.
+    same settings as everything else. Its one option is `window_turns`: how many turns Rasa gets to
+    see at least, when policies of yours look further back than five.
     """
 
     def __init__(
-        self, domain: Any = None, event_broker: Any = None, host: None = None, **options: Any
+        self,
+        domain: Any = None,
+        event_broker: Any = None,
+        host: None = None,
+        window_turns: int = WINDOW_TURNS,
+        **options: Any,
     ) -> None:
         super().__init__(domain, event_broker)
         self.domain = self._domain
@@ -56,11 +54,11 @@ class SessionStore(TrackerStore):
         rasa_patches.apply(settings.actions_port)
         if settings.rasa_speed_fixes:
             rasa_speed.apply()
-        self.ttl_seconds = settings.session_ttl_seconds
-        self.settle_ms = settings.reply_settle_ms
         self.store = Store.connect(settings.redis_url)
-        self.inbox = Lane(self.store, "inbox", batch=1)
-        self.outbox = Lane(self.store, "outbox", batch=1)
+        self.windows = Windows(self.store, window_turns)
+        self.commits = Commits(
+            self.store, seconds=settings.session_ttl_seconds, settle_ms=settings.reply_settle_ms
+        )
 
     @property
     def domain(self) -> Domain:
@@ -74,26 +72,19 @@ class SessionStore(TrackerStore):
         self._domain.session_config = SessionConfig(0, carry_over_slots=False)
 
     async def retrieve(self, sender_id: str) -> DialogueStateTracker | None:
-        """The tracker of the live session, or None. Reading does not renew the session.
+        """The live session's last turns (see window), or None. Reading does not renew the session.
 
         Raises SessionOver in a turn whose texts came in a session that has ended.
         """
-        with unavailable_is_named():
-            async with self.store.client.pipeline(transaction=True) as reads:
-                reads.hget(keys.session(sender_id), "id")
-                reads.lrange(keys.events(sender_id), 0, -1)
-                session, stored = await reads.execute()
+        session, tracker = await self.windows.session(sender_id, self.domain)
         turn = _turn_of(sender_id)
         if turn and turn.session != session:
             raise SessionOver(OVER)
-        if not stored:
-            return None
-        tracker = DialogueStateTracker.from_dict(
-            sender_id, [json.loads(event) for event in stored], self.domain.slots
-        )
-        setattr(tracker, _STORED, len(tracker.events))
-        setattr(tracker, _SESSION, session)
         return tracker
+
+    async def retrieve_full_tracker(self, conversation_id: str) -> DialogueStateTracker | None:
+        """All of the live session, or None."""
+        return (await self.windows.session(conversation_id, self.domain, whole=True))[1]
 
     async def create_tracker(
         self, sender_id: str, append_action_listen: bool = True
@@ -102,7 +93,7 @@ class SessionStore(TrackerStore):
         tracker = self.init_tracker(sender_id)
         if append_action_listen:
             tracker.update(ActionExecuted("action_listen"))
-        setattr(tracker, _STORED, 0)
+        Place(session="", stored=0, since=0).keep_on(tracker)
         return tracker
 
     async def exists(self, conversation_id: str) -> bool:
@@ -126,14 +117,23 @@ class SessionStore(TrackerStore):
             raise NothingToSay(f"{', '.join(turn.failed_actions)} failed; see the log above")
         if turn and not turn.reply.texts and not tracker.is_paused():
             raise NothingToSay("the turn ended without a reply")
-        events = list(tracker.events)
         # A tracker that we did not hand out replaces what is stored.
-        stored = getattr(tracker, _STORED, None)
-        new = events[stored or 0 :]
+        place = Place.of(tracker) or Place("", 0, 0)
+        new = list(tracker.events)[place.stored :]
         if new or turn:
-            session = turn.session if turn else getattr(tracker, _SESSION, "")
-            await self._write(tracker.sender_id, session, new, turn, replace=stored is None)
-        setattr(tracker, _STORED, len(events))
+            taken = self.windows.next_snapshot(tracker, place.since)
+            await self.commits.write(
+                Commit(
+                    tracker.sender_id,
+                    turn.session if turn else place.session,
+                    new,
+                    turn,
+                    replace=Place.of(tracker) is None,
+                    snapshot=taken,
+                )
+            )
+            stored = len(tracker.events)
+            Place(place.session, stored, stored if taken else place.since).keep_on(tracker)
         if self.event_broker:
             await self._stream_new_events(self.event_broker, new, tracker.sender_id)
 
@@ -167,80 +167,9 @@ class SessionStore(TrackerStore):
             BotUttered("\n".join(turn.laid_out().messages), metadata=metadata),
             ActionExecuted("action_listen"),
         ]
-        await self._write(turn.conversation, turn.session, events, turn, letter=letter)
-
-    async def _write(
-        self,
-        conversation: str,
-        session: str,
-        events: Iterable[Event],
-        turn: Turn | None,
-        *,
-        replace: bool = False,
-        letter: DeadLetter | None = None,
-    ) -> None:
-        dumped = [event.as_dict() for event in events]
-        parts = turn.parts() if turn else []
-        what_to_do = {
-            "fence": turn.claim.fence if turn else "",
-            "texts": [(t.text.sid, t.session) for t in (*turn.late, *turn.texts)] if turn else [],
-            "session": session,
-            "ends": turn.ends if turn else "",
-            "seconds": self.ttl_seconds,
-            "id": sortable_id(),
-            "business": turn.texts[0].text.business if turn else "",
-            "customer": turn.texts[0].text.customer if turn else "",
-            "assistant": turn.assistant.id if turn else "",
-            "replace": replace,
-            "events": len(dumped),
-            "settle_ms": self.settle_ms,
-            "settle_at_most_ms": SETTLE_AT_MOST_MS,
-            "inbox_wake": self.inbox.wake,
-            "outbox_wake": self.outbox.wake,
-            "most_letters": keys.MOST_DEAD_LETTERS,
-            "left_open": turn.leaves_open().write() if turn else "",
-        }
-        answer = await self.store.step(
-            "commit",
-            [
-                *session_keys(conversation),
-                self.inbox.items(conversation),
-                self.inbox.due,
-                self.inbox.leases,
-                self.inbox.tries,
-                self.outbox.items(conversation),
-                self.outbox.due,
-                keys.DEAD_LETTERS,
-            ],
-            [
-                conversation,
-                json.dumps(what_to_do),
-                json.dumps(_record(dumped, turn, parts, letter)),
-                letter.write() if letter else "",
-                *map(json.dumps, dumped),
-                *(part.write() for part in parts),
-            ],
+        await self.commits.write(
+            Commit(turn.conversation, turn.session, events, turn, letter=letter)
         )
-        held(answer)
-        if turn:
-            turn.committed = True
-        if answer < 0:
-            raise SessionOver(OVER)
-
-
-def _record(
-    events: list[dict[str, Any]], turn: Turn | None, parts: list[Part], letter: DeadLetter | None
-) -> dict[str, Any]:
-    """What the session log shall know of a save; see session_log."""
-    return {
-        "texts": [waiting.text.sid for waiting in turn.texts] if turn else [],
-        "events": events,
-        "parts": [{"id": p.id, "body": p.body, **count(p.body)._asdict()} for p in parts],
-        "assistant": turn.assistant.id if turn else "",
-        "tries": turn.claim.tries if turn else 1,
-        "seconds": round(turn.age_seconds, 3) if turn else 0,
-        "failed": letter.reason if letter else "",
-    }
 
 
 def _turn_of(conversation: str) -> Turn | None:

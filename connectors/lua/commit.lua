@@ -6,7 +6,7 @@
 --       inbox of the customer, inbox lane, its leases, its tries,
 --       outbox of the customer, outbox lane, dead letters
 -- ARGV  conversation, what to do (JSON), record for the log (JSON), dead letter (JSON or ''),
---       events..., parts...
+--       snapshot (JSON or ''), events..., parts...
 -- What to do:
 --       fence ('' outside a turn), texts (SID and session of each that the turn took),
 --       session (of the turn, or of the tracker; '' if that is new), ends (why the session ends
@@ -23,11 +23,24 @@ for _, text in ipairs(given.texts) do
 end
 local is_over = given.fence ~= '' and live ~= given.session
 
+-- Two are kept: the window begins at the older one, so it is never shorter than a distance.
+local function take_snapshot()
+  if ARGV[5] == '' or (live or '') ~= given.session then return end
+  local last = redis.call('HMGET', KEYS[1], 'next', 'next_at')
+  redis.call('HSET', KEYS[1], 'snapshot', last[1] or '', 'snapshot_at', last[2] or 0,
+    'next', ARGV[5], 'next_at', redis.call('LLEN', KEYS[2]))
+end
+
 local function say()
-  local parts_from = 5 + given.events
-  if given.replace then redis.call('DEL', KEYS[2], KEYS[3]) end
-  for i = 5, parts_from - 1 do redis.call('RPUSH', KEYS[2], ARGV[i]) end
-  log('turn', opened_session(given.id, given.business, given.customer), ARGV[3])
+  local parts_from = 6 + given.events
+  local session = opened_session(given.id, given.business, given.customer)
+  if given.replace then
+    redis.call('DEL', KEYS[2], KEYS[3])
+    redis.call('HDEL', KEYS[1], 'snapshot', 'snapshot_at', 'next', 'next_at')
+  end
+  for i = 6, parts_from - 1 do redis.call('RPUSH', KEYS[2], ARGV[i]) end
+  log('turn', session, ARGV[3])
+  take_snapshot()
   renew_session(given.seconds)
 
   if given.fence ~= '' then

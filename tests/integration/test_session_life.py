@@ -9,6 +9,7 @@ from typing import Any
 import async_timeout
 import pytest
 from rasa.shared.core.domain import Domain
+from rasa.shared.core.events import UserUttered
 
 from connectors import keys
 from connectors.lanes import Claim
@@ -115,6 +116,16 @@ async def test_messages_renew_a_session_and_nothing_else_does(
 
     await office.inbox.accept(text(2, "are you there?"))
     assert await left() > 86_000  # the customer's message
+
+
+async def test_a_conversation_over_rest_has_a_session_too(sessions: SessionStore) -> None:
+    tracker = await sessions.get_or_create_tracker("somebody", append_action_listen=False)
+    tracker.update(UserUttered("hello"))
+    await sessions.save(tracker)
+    kept = await sessions.retrieve("somebody")
+    assert kept is not None
+    assert [event.text for event in kept.events] == ["hello"]
+    assert await kinds(sessions.store) == ["session.opened", "turn"]
 
 
 async def test_the_next_text_after_the_end_begins_afresh(

@@ -1,0 +1,146 @@
+"""The commit: what a turn, or any save of Rasa's, writes in one atomic step (lua/commit.lua)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rasa.shared.core.events import Event
+
+from connectors import keys
+from connectors.dead_letters import DeadLetter
+from connectors.errors import SessionOver
+from connectors.ids import sortable_id
+from connectors.inbox import SETTLE_AT_MOST_MS
+from connectors.lanes import Lane, held
+from connectors.part import Part
+from connectors.segments import count
+from connectors.session_life import session_keys
+from connectors.store import Store
+from connectors.turn import Turn
+
+OVER = "the session ended before its texts were answered"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """What is to be written. `turn` is None outside SMS; `session` is "" for a new one.
+
+    `replace`: the events are all there are, and not those that are new. `snapshot`: to be stored
+    behind the events, if not empty.
+    """
+
+    conversation: str
+    session: str
+    events: Sequence[Event]
+    turn: Turn | None
+    replace: bool = False
+    snapshot: Sequence[Event] = ()
+    letter: DeadLetter | None = None
+
+
+class Commits:
+    """Writes them. `seconds` is how long a session lasts; `settle_ms` as in the inbox."""
+
+    def __init__(self, store: Store, *, seconds: int, settle_ms: int) -> None:
+        self.store = store
+        self.seconds = seconds
+        self.settle_ms = settle_ms
+        self.inbox = Lane(store, "inbox", batch=1)
+        self.outbox = Lane(store, "outbox", batch=1)
+
+    async def write(self, commit: Commit) -> None:
+        """Raises StoreUnavailable and LeaseLost: nothing was written, or it is not known.
+
+        Raises SessionOver for a turn whose session has ended: its texts were taken out.
+        """
+        turn, conversation = commit.turn, commit.conversation
+        events = [event.as_dict() for event in commit.events]
+        parts = turn.parts() if turn else []
+        answer = await self.store.step(
+            "commit",
+            [
+                *session_keys(conversation),
+                self.inbox.items(conversation),
+                self.inbox.due,
+                self.inbox.leases,
+                self.inbox.tries,
+                self.outbox.items(conversation),
+                self.outbox.due,
+                keys.DEAD_LETTERS,
+            ],
+            [
+                conversation,
+                _json(self._what_to_do(commit)),
+                _json(_record(commit, events, parts)),
+                commit.letter.write() if commit.letter else "",
+                _json([event.as_dict() for event in commit.snapshot]) if commit.snapshot else "",
+                *map(_json, events),
+                *(part.write() for part in parts),
+            ],
+        )
+        held(answer)
+        if turn:
+            turn.committed = True
+        if answer < 0:
+            raise SessionOver(OVER)
+
+    def _what_to_do(self, commit: Commit) -> dict[str, Any]:
+        turn = commit.turn
+        told = {
+            "session": commit.session,
+            "seconds": (turn and turn.assistant.session_seconds) or self.seconds,
+            "id": sortable_id(),
+            "replace": commit.replace,
+            "events": len(commit.events),
+            "settle_ms": self.settle_ms,
+            "settle_at_most_ms": SETTLE_AT_MOST_MS,
+            "inbox_wake": self.inbox.wake,
+            "outbox_wake": self.outbox.wake,
+            "most_letters": keys.MOST_DEAD_LETTERS,
+        }
+        return told | (_of_turn(turn) if turn else _OF_NO_TURN)
+
+
+_OF_NO_TURN = {
+    "fence": "",
+    "texts": [],
+    "ends": "",
+    "business": "",
+    "customer": "",
+    "assistant": "",
+    "left_open": "",
+}
+
+
+def _of_turn(turn: Turn) -> dict[str, Any]:
+    return {
+        "fence": turn.claim.fence,
+        "texts": [(waiting.text.sid, waiting.session) for waiting in (*turn.late, *turn.texts)],
+        "ends": turn.ends,
+        "business": turn.texts[0].text.business,
+        "customer": turn.texts[0].text.customer,
+        "assistant": turn.assistant.id,
+        "left_open": turn.leaves_open().write(),
+    }
+
+
+def _record(commit: Commit, events: list[dict[str, Any]], parts: list[Part]) -> dict[str, Any]:
+    """What the session log shall know of it; see session_log."""
+    turn = commit.turn
+    return {
+        "texts": [waiting.text.sid for waiting in turn.texts] if turn else [],
+        "events": events,
+        "parts": [{"id": p.id, "body": p.body, **count(p.body)._asdict()} for p in parts],
+        "assistant": turn.assistant.id if turn else "",
+        "tries": turn.claim.tries if turn else 1,
+        "seconds": round(turn.age_seconds, 3) if turn else 0,
+        "failed": commit.letter.reason if commit.letter else "",
+    }
+
+
+def _json(value: Any) -> str:
+    """Without blanks: it is stored for as long as the session lasts."""
+    return json.dumps(value, separators=(",", ":"))

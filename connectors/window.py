@@ -1,0 +1,92 @@
+"""The window: the last turns of a session, behind a snapshot of what came before them.
+
+Rasa rebuilds a tracker, and copies it several times a turn, from its events. Handing it all of them
+would cost more with every turn, so every so many turns a snapshot is stored, and what Rasa gets is
+the last but one with all events since.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from rasa.shared.core.domain import Domain
+from rasa.shared.core.events import ActionReverted, Event, UserUtteranceReverted, UserUttered
+from rasa.shared.core.trackers import DialogueStateTracker
+
+from connectors.session_life import session_keys
+from connectors.snapshot import snapshot
+from connectors.store import Store
+
+WINDOW_TURNS = 5
+# Events that are no turns (the HTTP API can add any) must not make the window grow either.
+_EVENTS_PER_TURN = 40
+# Rasa's widest step back is two turns; with fewer left, only the whole session can tell.
+_LEAST_TURNS = 2
+
+
+@dataclass
+class Place:
+    """Where a tracker stands in what is stored; it is kept on the tracker itself.
+
+    `stored`: so many of its events need not be stored any more; `since`: the index of the first
+    one after the last snapshot.
+    """
+
+    session: str
+    stored: int
+    since: int
+
+    @classmethod
+    def of(cls, tracker: DialogueStateTracker) -> Place | None:
+        """None for a tracker that did not come from here."""
+        return getattr(tracker, "_place", None)
+
+    def keep_on(self, tracker: DialogueStateTracker) -> None:
+        tracker._place = self
+
+
+class Windows:
+    """Reads trackers. `turns` is how many a window has at least, twice that is the most."""
+
+    def __init__(self, store: Store, turns: int) -> None:
+        self.store = store
+        self.turns = turns
+
+    async def session(
+        self, conversation: str, domain: Domain, *, whole: bool = False
+    ) -> tuple[str, DialogueStateTracker | None]:
+        """The live session's id, or "", and its tracker, if it has events. In one round trip."""
+        session, before, at, next_at, events = await self.store.step(
+            "window", session_keys(conversation), [conversation, "1" if whole else "0"]
+        )
+        if not events:
+            return session, None
+        told: list[dict[str, Any]] = json.loads(before) if before else []
+        dumped = [*told, *map(json.loads, events)]
+        tracker = DialogueStateTracker.from_dict(conversation, dumped, domain.slots)
+        if told and _goes_back_too_far(tracker, len(told)):
+            return await self.session(conversation, domain, whole=True)
+        Place(session, len(dumped), len(told) + next_at - (0 if whole else at)).keep_on(tracker)
+        return session, tracker
+
+    def next_snapshot(self, tracker: DialogueStateTracker, since: int) -> list[Event]:
+        """The snapshot to store with a tracker; [] while it is not time for one."""
+        new = list(tracker.events)[since:]
+        turns = sum(isinstance(event, UserUttered) for event in new)
+        if turns < self.turns and len(new) < self.turns * _EVENTS_PER_TURN:
+            return []
+        return snapshot(tracker)
+
+
+def _goes_back_too_far(tracker: DialogueStateTracker, told: int) -> bool:
+    """Turns were taken back, into what the snapshot tells or so far that the next ones may."""
+    events = list(tracker.events)
+    if not any(isinstance(event, (UserUtteranceReverted, ActionReverted)) for event in events):
+        return False
+    applied = {id(event) for event in tracker.applied_events()}
+    if any(id(event) not in applied for event in events[:told]):
+        return True
+    left = [e for e in events[told:] if isinstance(e, UserUttered) and id(e) in applied]
+    return len(left) < _LEAST_TURNS
