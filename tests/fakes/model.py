@@ -85,6 +85,8 @@ class FakeModel:
     requests: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     base_url: str = ""
+    meanings: Sequence[set[str]] | None = None  # words that mean the same; None: no embeddings
+    embedded: list[list[str]] = field(default_factory=list)
     busiest: int = 0  # so many requests were with it at the same moment
     _busy: int = 0
 
@@ -106,7 +108,12 @@ class FakeModel:
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         self.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-        app = Starlette(routes=[Route("/v1/chat/completions", self._complete, methods=["POST"])])
+        app = Starlette(
+            routes=[
+                Route("/v1/chat/completions", self._complete, methods=["POST"]),
+                Route("/v1/embeddings", self._embed, methods=["POST"]),
+            ]
+        )
         config = uvicorn.Config(
             app, log_level="error", lifespan="off", ws="none", timeout_graceful_shutdown=1
         )
@@ -140,6 +147,21 @@ class FakeModel:
             return await self._do(step)
         finally:
             self._busy -= 1
+
+    async def _embed(self, request: Request) -> Response:
+        """A vector for each text, by what its words mean (see `meanings`)."""
+        asked = await request.json()
+        self.embedded.append(asked["input"])
+        if self.meanings is None:
+            return _json({"error": {"message": "no embeddings here"}}, 404)
+        rows = [self._vector(text) for text in asked["input"]]
+        data = [{"object": "embedding", "index": n, "embedding": r} for n, r in enumerate(rows)]
+        return _json({"object": "list", "model": NAME, "data": data, "usage": {}}, 200)
+
+    def _vector(self, text: str) -> list[float]:
+        words = text.lower().split()
+        counts = [float(sum(word in group for word in words)) for group in self.meanings or ()]
+        return [*counts, 0.1]
 
     async def _do(self, step: Says | Calls | Fails | Sends | Hangs) -> Response:
         if isinstance(step, Hangs):

@@ -1,0 +1,1 @@
+"""What a business knows: its files, cut into passages, indexed and searched."""
