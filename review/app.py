@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from connectors.errors import StoreUnavailable
 from connectors.settings import Settings
 from connectors.store import Store
-from review import door, live, session_pages
+from review import door, list_pages, live, session_pages
 from review.accounts import ADMINISTRATOR, Accounts, Unusable
 from review.database import Database, DatabaseUnavailable
 from review.paper import OwnHeaders
@@ -48,7 +48,7 @@ def create_app(settings: Settings, database: Database, store: Store) -> Starlett
             database.close()
 
     app = Starlette(
-        routes=[*door.routes(), *live.routes(), *session_pages.routes()],
+        routes=[*door.routes(), *live.routes(), *list_pages.routes(), *session_pages.routes()],
         middleware=[Middleware(OwnHeaders)],
         exception_handlers={
             HTTPException: _refusal,

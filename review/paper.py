@@ -57,6 +57,11 @@ def render(request: Request, template: str, status: int = 200, **given: Any) -> 
     return HTMLResponse(templates.get_template(template).render({**always, **given}), status)
 
 
+def is_fragment(request: Request) -> bool:
+    """A page that is open asks for a part of itself."""
+    return request.headers.get("x-fragment") == "1"
+
+
 class OwnHeaders:
     """Puts the headers on every answer that has not said otherwise."""
 

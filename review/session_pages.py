@@ -1,49 +1,179 @@
-"""The list of sessions, and a session's page."""
+"""A session's page: the conversation, and what people say about it."""
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from review import listing, reading
+from review import listing, reading, session_view
 from review.access import Role, route
-from review.filters import BadFilter, Filter
-from review.paper import render
+from review.filters import SORTS, BadFilter, Filter
+from review.judging import Judge, NotThere, tags
+from review.list_pages import read_filter
+from review.paper import is_fragment, render
 
 
 def routes() -> list[Route]:
+    posts = {
+        "review": review,
+        "undo": undo,
+        "rating": rate,
+        "tag": tag,
+        "untag": untag,
+        "comment": comment,
+        "flag": flag,
+        "correct": correct,
+    }
     return [
-        route("/", sessions, Role.VIEWER),
         route("/sessions/{id}", session, Role.VIEWER),
+        *(
+            route(f"/sessions/{{id}}/{name}", act, Role.REVIEWER, "POST")
+            for name, act in posts.items()
+        ),
     ]
 
 
-def sessions(request: Request) -> Response:
-    state = request.app.state
-    try:
-        wanted = Filter.read(request.query_params)
-        with state.database.reading() as connection:
-            page = listing.page(
-                connection, wanted, request.query_params.get("page", ""), ttl_ms=state.ttl_ms
-            )
-    except BadFilter as error:
-        raise HTTPException(400, str(error)) from None
-    return render(request, "plain_sessions.html", page=page, wanted=wanted, when=when)
-
-
 def session(request: Request) -> Response:
+    """The page; for a page that is open already, the conversation alone."""
+    if is_fragment(request):
+        return _flow(request)
+    wanted, found = read_filter(request), _read(request)
+    newer, older = _neighbours(request, wanted, found)
+    return render(
+        request,
+        "session.html",
+        query=wanted.query(),
+        newer=newer,
+        older=older,
+        facts=session_view.facts(found, request.app.state.prices.currency),
+        desk=None,
+        **_given(request, found),
+    )
+
+
+def _read(request: Request) -> dict[str, Any]:
     state = request.app.state
     with state.database.reading() as connection:
         found = reading.session(connection, request.path_params["id"], state.prices, state.ttl_ms)
-    if found is None:
-        raise HTTPException(404, "There is no such session, or it was deleted.")
-    return render(request, "plain_session.html", session=found, when=when)
+        if found is None:
+            raise HTTPException(404, "There is no such session, or it was deleted.")
+        return {**found, "all_tags": tags(connection)}
 
 
-def when(at_ms: Any) -> str:
-    return datetime.fromtimestamp(int(at_ms) / 1000, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+def _given(request: Request, found: dict[str, Any]) -> dict[str, Any]:
+    """What the page and its parts need."""
+    may_review = request.state.person.role >= Role.REVIEWER
+    return {
+        "session": session_view.heading(found),
+        "flow": session_view.flow(found["flow"], request.app.state.prices.currency),
+        "all_tags": found["all_tags"],
+        "may": {"review": may_review, "unmask": False, "delete": False},
+    }
+
+
+def _neighbours(request: Request, wanted: Filter, found: dict[str, Any]) -> tuple[str, str]:
+    """The sessions before and after in the list that the reader came from, "" at its ends."""
+    state, at = request.app.state, f"{found[SORTS[wanted.sort]]}:{found['n']}"
+    ids = []
+    with state.database.reading() as connection:
+        for direction in ("newer", "older"):
+            try:
+                page = listing.page(connection, wanted, f"{direction}:{at}", 1, state.ttl_ms)
+            except BadFilter:  # ordered by something that this session does not have
+                return "", ""
+            ids.append(str(page.rows[0]["id"]) if page.rows else "")
+    return ids[0], ids[1]
+
+
+# What people do
+
+
+def review(request: Request) -> Response:
+    return _judged(request, lambda judge, id: judge.review(id, _field(request, "status")))
+
+
+def undo(request: Request) -> Response:
+    return _judged(request, lambda judge, id: judge.undo_review(id))
+
+
+def rate(request: Request) -> Response:
+    return _judged(request, lambda judge, id: judge.note(id, "rating", _field(request, "stars")))
+
+
+def tag(request: Request) -> Response:
+    return _judged(request, lambda judge, id: judge.tag(id, _field(request, "tag")))
+
+
+def untag(request: Request) -> Response:
+    number = _number(_field(request, "tag"))
+    return _judged(request, lambda judge, id: judge.untag(id, number))
+
+
+def comment(request: Request) -> Response:
+    return _judged(request, lambda judge, id: judge.note(id, "comment", _field(request, "text")))
+
+
+def flag(request: Request) -> Response:
+    """Flag a message, or take the flag away."""
+    message, on = _message(request), _field(request, "on") != "0"
+
+    def change(judge: Judge, id: str) -> None:
+        if on:
+            judge.note(id, "flag", message=message)
+        else:
+            judge.clear(id, "flag", message)
+
+    return _judged(request, change, of_message=message)
+
+
+def correct(request: Request) -> Response:
+    """What the intent should have been, or what the answer should have said; "" takes it back."""
+    kind = "intent" if "intent" in request.state.form else "ideal"
+    message, value = _message(request), _field(request, kind).strip()
+
+    def change(judge: Judge, id: str) -> None:
+        if value:
+            judge.note(id, kind, value, message)
+        else:
+            judge.clear(id, kind, message)
+
+    return _judged(request, change, of_message=message)
+
+
+def _judged(request: Request, change: Any, of_message: int = 0) -> Response:
+    session_id = request.path_params["id"]
+    try:
+        with request.app.state.database.writing() as connection:
+            change(Judge(connection, request.state.person.name), session_id)
+    except NotThere as error:
+        raise HTTPException(404, str(error)) from None
+    if is_fragment(request):
+        return _flow(request) if of_message else _judgement(request)
+    place = f"#m{of_message}" if of_message else ""
+    return RedirectResponse(f"/sessions/{session_id}{place}", 303)
+
+
+def _flow(request: Request) -> Response:
+    return render(request, "_flow.html", **_given(request, _read(request)))
+
+
+def _judgement(request: Request) -> Response:
+    return render(request, "_judgement.html", **_given(request, _read(request)))
+
+
+def _field(request: Request, name: str) -> str:
+    return str(request.state.form.get(name, ""))
+
+
+def _message(request: Request) -> int:
+    return _number(_field(request, "message").removeprefix("m"))
+
+
+def _number(given: str) -> int:
+    if not given.isascii() or not given.isdigit() or len(given) > 18:
+        raise HTTPException(422, "That is no message, and no tag, of this session.")
+    return int(given)

@@ -22,10 +22,9 @@
     document.getElementById("picked").textContent = picked;
   }
 
-  let last; // what undo takes back: [session, the status it had]
+  let last; // the session whose status undo takes back
   async function mark(row, status) {
     if (!row) return;
-    const before = row.dataset.review;
     const body = new URLSearchParams({ status });
     try {
       await fragment(`/sessions/${row.dataset.session}/review`, { method: "POST", body });
@@ -33,17 +32,16 @@
       say(error.message);
       return;
     }
-    last = [row.dataset.session, before];
+    last = row.dataset.session;
     await refresh();
     say({ reviewed: "Reviewed", saved: "Saved for later", unread: "Unread again" }[status], undo);
   }
 
   async function undo() {
     if (!last) return;
-    const [session, status] = last;
+    const session = last;
     last = undefined;
-    const body = new URLSearchParams({ status });
-    await fragment(`/sessions/${session}/review`, { method: "POST", body });
+    await fragment(`/sessions/${session}/undo`, { method: "POST", body: new URLSearchParams() });
     await refresh();
     say("Taken back");
   }

@@ -1,0 +1,214 @@
+"""The list and a session's page, without scripts; and the parts that the scripts ask for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from html import unescape
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from connectors.store import Store
+from review import tables
+from review.access import Role
+from tests.review.office import WAIT_S, Office
+from tests.review.said import BEN, Customer
+from tests.review.waiting import until_said
+
+NASTY = "<img src=x onerror=alert(1)>\"'</textarea><script>alert(2)</script>"
+
+
+class Reader:
+    """Somebody's browser."""
+
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self.client = client
+
+    async def get(self, path: str) -> httpx.Response:
+        return await self.client.get(path)
+
+    async def page(self, path: str) -> str:
+        return (await self.get(path)).text
+
+    async def part(self, path: str) -> str:
+        return (await self.client.get(path, headers={"x-fragment": "1"})).text
+
+    async def post(self, path: str, **given: Any) -> httpx.Response:
+        return await self.client.post(path, data=given)
+
+    async def changes(self, path: str, **given: Any) -> str:
+        """Post as a script does; the part that comes back."""
+        return (await self.client.post(path, data=given, headers={"x-fragment": "1"})).text
+
+
+def reader_of(office: Office, role: Role) -> Reader:
+    """Signed in as somebody of this role."""
+    signed_in = office.somebody(role)
+    return Reader(
+        httpx.AsyncClient(
+            base_url=office.url,
+            headers=signed_in.headers,
+            cookies=signed_in.cookies,
+            timeout=WAIT_S,
+            trust_env=False,
+        )
+    )
+
+
+@pytest.fixture
+async def reviewer(office: Office) -> AsyncIterator[Reader]:
+    reader = reader_of(office, Role.REVIEWER)
+    yield reader
+    await reader.client.aclose()
+
+
+async def shown(office: Office, *customers: Customer) -> None:
+    """What the customers said is in the database."""
+    await until_said(office.database, sum(len(customer.bodies) for customer in customers))
+
+
+async def test_the_newest_session_comes_first_and_its_number_is_masked(
+    office: Office, store: Store, reviewer: Reader
+) -> None:
+    ada, ben = Customer(store), Customer(store, BEN, "b" * 32)
+    for customer in (ada, ben):
+        await customer.opens()
+        await customer.talks("When are you open?", "From nine.")
+    await shown(office, ada, ben)
+    page = await reviewer.page("/")
+    assert re.findall(r'data-session="(\w+)"', page) == [ben.session, ada.session]
+    assert "+1***8888" in page
+    assert BEN not in page
+
+
+async def test_filters_live_in_the_address(office: Office, store: Store, reviewer: Reader) -> None:
+    ada, ben = Customer(store), Customer(store, BEN, "b" * 32)
+    await ada.opens()
+    await ada.talks("Do you repair bikes?", "We do.")
+    await ben.opens()
+    await ben.talks("Where are you?", "Main Street.")
+    await shown(office, ada, ben)
+    page = await reviewer.page("/?q=bikes")
+    assert re.findall(r'data-session="(\w+)"', page) == [ada.session]
+    assert 'value="bikes"' in page
+    assert f'href="/sessions/{ada.session}?q=bikes"' in page  # and it leads back to this list
+    assert 'href="/?q=bikes"' in await reviewer.page(f"/sessions/{ada.session}?q=bikes")
+
+
+async def test_a_filter_that_is_none_is_named(reviewer: Reader) -> None:
+    answer = await reviewer.get("/?state=asleep")
+    assert answer.status_code == 400
+    assert answer.text.startswith("state must be one of live")
+
+
+async def test_sessions_are_judged_and_the_judgement_is_undone(
+    office: Office, store: Store, reviewer: Reader
+) -> None:
+    ada = Customer(store)
+    await ada.opens()
+    await ada.talks("hello", "Hi!")
+    await shown(office, ada)
+    of_ada = f"/sessions/{ada.session}"
+    for path, given in {
+        "review": {"status": "reviewed"},
+        "tag": {"tag": "pricing"},
+        "comment": {"text": "Well said."},
+        "rating": {"stars": "4"},
+    }.items():
+        answer = await reviewer.post(f"{of_ada}/{path}", **given)
+        assert answer.headers["location"] == of_ada
+    page = await reviewer.page(of_ada)
+    assert 'data-review="reviewed" aria-pressed="true"' in page
+    assert "Well said." in page
+    assert page.count('class="on"') == 4
+    row = await reviewer.part("/?review=reviewed")
+    assert "pricing" in row
+    assert "<html" not in row
+    await reviewer.post(f"{of_ada}/undo")
+    assert not (await reviewer.part("/?review=reviewed")).strip()
+
+
+async def test_a_message_is_flagged_and_its_intent_corrected(
+    office: Office, store: Store, reviewer: Reader
+) -> None:
+    ada = Customer(store)
+    await ada.opens()
+    await ada.talks("hello", "Hi!")
+    await shown(office, ada)
+    of_ada = f"/sessions/{ada.session}"
+    asked, answered = dict.fromkeys(
+        re.findall(r'<li class="turn.*?" id="(m\d+)"', await reviewer.page(of_ada))
+    )
+    flow = await reviewer.changes(f"{of_ada}/flag", message=asked, on="1")
+    assert "customer flagged" in flow
+    flow = await reviewer.changes(f"{of_ada}/correct", message=asked, intent="greet")
+    assert "greet (corrected)" in flow
+    flow = await reviewer.changes(f"{of_ada}/correct", message=answered, ideal="Hello, Ada!")
+    assert "Hello, Ada!" in flow
+    flow = await reviewer.changes(f"{of_ada}/flag", message=asked, on="0")
+    assert "customer flagged" not in flow
+
+
+async def test_several_at_once(office: Office, store: Store, reviewer: Reader) -> None:
+    customers = [Customer(store, f"+1555011000{n}", f"{n}" * 32) for n in range(3)]
+    for customer in customers:
+        await customer.opens()
+        await customer.talks("hello", "Hi!")
+    await shown(office, *customers)
+    chosen = [customer.session for customer in customers[:2]]
+    answer = await reviewer.post(
+        "/sessions/bulk", session=chosen, do="saved", query="review=unread"
+    )
+    assert answer.headers["location"] == "/?review=unread"
+    page = await reviewer.page("/?review=saved")
+    assert set(re.findall(r'data-session="(\w+)"', page)) == set(chosen)
+
+
+async def test_views_are_saved_shared_and_forgotten(office: Office, reviewer: Reader) -> None:
+    answer = await reviewer.post("/views", name="Broken", query="state=failed", shared="1")
+    assert answer.headers["location"] == "/?state=failed"
+    other = reader_of(office, Role.VIEWER)
+    page = await other.page("/?state=failed")
+    assert ">Broken</a>" in page
+    view = re.findall(r"/views/(\d+)/forget", page)[0]
+    assert (await other.post(f"/views/{view}/forget")).status_code == 422  # somebody else's
+    await reviewer.post(f"/views/{view}/forget")
+    assert ">Broken</a>" not in await other.page("/")
+    await other.client.aclose()
+
+
+async def test_whatever_a_customer_writes_stays_text(
+    office: Office, store: Store, reviewer: Reader
+) -> None:
+    ada = Customer(store)
+    await ada.opens()
+    await ada.talks(NASTY, NASTY)
+    await shown(office, ada)
+    of_ada = f"/sessions/{ada.session}"
+    await reviewer.post(f"{of_ada}/tag", tag=NASTY[:60])
+    await reviewer.post(f"{of_ada}/comment", text=NASTY)
+    for page in (await reviewer.page("/"), await reviewer.page(of_ada)):
+        assert "<img" not in page
+        assert "alert(2)</script" not in page
+        assert NASTY in unescape(page)
+
+
+async def test_viewers_see_and_do_not_touch(office: Office, store: Store) -> None:
+    ada = Customer(store)
+    await ada.opens()
+    await ada.talks("hello", "Hi!")
+    await shown(office, ada)
+    viewer = reader_of(office, Role.VIEWER)
+    page = await viewer.page(f"/sessions/{ada.session}")
+    assert "Hi!" in page
+    assert "/flag" not in page
+    assert "/comment" not in page
+    refused = await viewer.post(f"/sessions/{ada.session}/review", status="reviewed")
+    assert refused.status_code == 403
+    await viewer.client.aclose()
+    with office.database.reading() as connection:
+        count = connection.execute(select(func.count()).select_from(tables.reviews)).scalar_one()
+    assert count == 0
