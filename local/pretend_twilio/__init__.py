@@ -46,8 +46,8 @@ a number whose papers are not in order end `undelivered` with 30034 (suspended: 
         the states have names (GET lists them). Beside or instead of a state any single thing can be
         said, as GET shows it: {"number": "...", "brand": "SUSPENDED", "sends_sms": false}.
         {"api": "down"} makes Twilio answer 503 to all that /v1 is asked, "forbidden" 403, "ok" not
-    GET /registration   {"api", "states": [...], "numbers": {"+1...": {"state", ...}}}; POST and
-        DELETE, which puts all papers in order, answer the same
+    GET /registration   {"api", "states": [...], "numbers": {"+1...": {"state", "words", ...}}}.
+        POST, and DELETE, which puts all papers in order, answer the same
 
 Chaos mode, for proving that no trouble loses or doubles a text; under the same guard:
 

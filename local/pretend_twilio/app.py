@@ -35,7 +35,7 @@ def create_app(config: PretendConfig) -> Starlette:
     courier, wires = Courier(config), Wires()
     rounds = Rounds(config, store, courier)
     lifecycle = Lifecycle(config, store, courier, rounds, chaos, papers)
-    inbound = Inbound(config, store, optouts, lifecycle, rounds, chaos)
+    inbound = Inbound(config, store, optouts, lifecycle, rounds, chaos, papers)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

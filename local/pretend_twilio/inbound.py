@@ -12,10 +12,13 @@ from local.pretend_twilio.drafts import SENDER, is_web_address, utf16_units
 from local.pretend_twilio.errors import Unusable
 from local.pretend_twilio.lifecycle import Lifecycle
 from local.pretend_twilio.optouts import OptOuts
+from local.pretend_twilio.papers import Papers
 from local.pretend_twilio.rounds import Rounds
 from local.pretend_twilio.store import Answer, Media, Message, Store
 from local.pretend_twilio.troubles import Posting
 from local.pretend_twilio.webhooks import inbound_form
+
+SWALLOWED = Answer(None, None, "dropped by the Messaging Service")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Inbound:
         lifecycle: Lifecycle,
         rounds: Rounds,
         chaos: Chaos,
+        papers: Papers,
     ) -> None:
         self.config = config
         self.store = store
@@ -44,6 +48,7 @@ class Inbound:
         self.lifecycle = lifecycle
         self.rounds = rounds
         self.chaos = chaos
+        self.papers = papers
 
     async def take(self, text: Text, copies: int = 1) -> tuple[Message, Answer]:
         """One text on its way, posted at least so often unless chaos mode loses it."""
@@ -66,7 +71,8 @@ class Inbound:
     async def _post(self, posting: Posting, message: Message) -> Answer:
         form = inbound_form(message, self.config.account_sid)
         among = f"{message.sender} {message.to}"
-        answer = await self.rounds.go(posting, among, message, self.config.webhook_url, form)
+        url = self.papers.of(message.to).way_in
+        answer = await self.rounds.go(posting, among, message, url, form) if url else SWALLOWED
         self.store.change(message, answer=answer)
         return answer
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from local.pretend_twilio.config import PretendConfig
-from local.pretend_twilio.errors import Unusable
+from local.pretend_twilio.errors import Unusable, ending_in_words
 from local.pretend_twilio.guard import only
 
 
@@ -36,6 +36,22 @@ class Paper:
     brand_score: int | None = 60
 
     @property
+    def words(self) -> str:
+        """What follows for texts of the number."""
+        if self.fate:
+            return f"What it sends is not delivered: {ending_in_words(self.fate[1])}."
+        if not self.way_in:
+            return "Texts to it are dropped, and nobody is told."
+        return "Texts go both ways, as its webhook says."
+
+    @property
+    def way_in(self) -> str:
+        """Where texts to the number are posted; "" is nowhere."""
+        swallows = self.in_service and not self.defers_to_number
+        url = self.inbound_url if swallows else self.sms_url
+        return url.partition("#")[0]  # what follows is for Twilio, and is not signed
+
+    @property
     def fate(self) -> tuple[str, int] | None:
         """How every message of the number ends; None where that depends on who gets it."""
         if self.in_service and self.campaign == "SUSPENDED":
@@ -59,7 +75,7 @@ STATES: dict[str, dict[str, Any]] = {
     "no campaign": {"campaign": ""},
     "in no Messaging Service": {"in_service": False},
     "texts swallowed by the Service": {"defers_to_number": False},
-    "texts sent elsewhere": {"sms_url": "https://elsewhere.example.com/sms"},
+    "texts sent elsewhere": {"sms_url": "http://127.0.0.1:9/elsewhere"},  # nobody is there
     "cannot send SMS": {"sends_sms": False},
     "sold": {"owned": False},
 }
@@ -122,7 +138,11 @@ class Papers:
             "api": self.api,
             "states": list(STATES),
             "numbers": {
-                number: {"state": self._state(paper), **dataclasses.asdict(paper)}
+                number: {
+                    "state": self._state(paper),
+                    "words": paper.words,
+                    **dataclasses.asdict(paper),
+                }
                 for number, paper in self._papers.items()
             },
         }

@@ -215,7 +215,7 @@ BROKEN = [
     (in_state("campaign suspended"), NUMBER, "is SUSPENDED", "support"),
     (in_state("brand rejected"), NUMBER, "EIN does not match", "business profile"),
     (in_state("texts swallowed by the Service"), TEXTS, "drops incoming", "make import-number"),
-    (in_state("texts sent elsewhere"), TEXTS, "elsewhere.example.com", "make import-number"),
+    (in_state("texts sent elsewhere"), TEXTS, "127.0.0.1:9/elsewhere", "make import-number"),
     (unknown_to_carriers, "Reports on +1***0001", "error 30034", "Messaging Service"),
     (too_fast, "Rate of +1***0001", "SEGMENTS_PER_SECOND is 200", "120 or less"),
     (toll_free, "Number +1***0100", "toll-free", "ten-digit"),

@@ -126,6 +126,28 @@ def test_texts_from_a_number_end_as_its_papers_are(
     assert report.get("ErrorCode") == code
 
 
+def texted(url: str) -> dict[str, Any]:
+    """What came of a customer's text."""
+    text = {"from": CUSTOMER, "to": BUSINESS, "body": "Hello"}
+    taken: dict[str, dict[str, Any]] = httpx.post(
+        f"{url}/phone/texts", json=text, trust_env=False
+    ).json()
+    return taken["answer"]
+
+
+def test_texts_to_a_number_go_where_it_is_wired_to(url: str, business: Business) -> None:
+    assert texted(url)["taken"]
+    tell(url, number=BUSINESS, sms_url=f"{business.url}/webhooks/twilio_sms/webhook#rc=2&rp=5xx")
+    assert texted(url)["taken"]  # what follows the # is for Twilio alone
+    assert "#" not in business.texts.get(timeout=WAIT_S).url
+    assert "#" not in business.texts.get(timeout=WAIT_S).url
+    tell(url, number=BUSINESS, state="texts sent elsewhere")
+    assert not texted(url)["taken"]
+    tell(url, number=BUSINESS, state="texts swallowed by the Service")
+    assert "dropped by the Messaging Service" in texted(url)["words"]
+    assert business.texts.empty()
+
+
 def test_every_state_has_a_name_and_can_be_left_again(url: str) -> None:
     for state in STATES:
         numbers = tell(url, number=BUSINESS, state=state).json()["numbers"]

@@ -227,7 +227,7 @@ async def test_other_reports_say_nothing_about_the_number(office: Office, error_
 @pytest.mark.parametrize(
     ("state", "said"),
     [
-        ("texts sent elsewhere", "elsewhere.example.com"),
+        ("texts sent elsewhere", "127.0.0.1:9/elsewhere"),
         ("texts swallowed by the Service", "drops"),
     ],
 )
