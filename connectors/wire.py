@@ -53,13 +53,17 @@ class Form(dict[str, list[str]]):
 
 @dataclass(frozen=True)
 class InboundText:
-    """One text from a customer. `media` counts pictures and other attachments."""
+    """One text from a customer. `media` counts pictures and other attachments.
+
+    `opt_out_type` is STOP, START or HELP when Twilio's Advanced Opt-Out heard and answered it.
+    """
 
     sid: str
     customer: str
     business: str
     body: str
     media: int = 0
+    opt_out_type: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ def read_inbound(form: Form, account_sid: str) -> InboundText:
         business=_address(form, "To"),
         body=form.one("Body"),
         media=int(media),
+        opt_out_type=form.one("OptOutType"),
     )
 
 
