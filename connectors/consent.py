@@ -13,7 +13,9 @@ from enum import Enum
 from connectors.wire import InboundText
 
 # What Twilio itself listens for: the whole text, blanks and case aside.
-TWILIO_STOP = frozenset("STOP STOPALL UNSUBSCRIBE CANCEL END QUIT REVOKE OPTOUT".split())
+TWILIO_STOP = frozenset(
+    {"STOP", "STOPALL", "UNSUBSCRIBE", "CANCEL", "END", "QUIT", "REVOKE", "OPTOUT"}
+)
 TWILIO_START = frozenset({"START", "UNSTOP", "YES"})
 
 _STOP = frozenset(word.lower() for word in TWILIO_STOP) | {"stop all", "opt out"}
@@ -122,11 +124,12 @@ _LIST = (
     + _one_of("lists?", "system", "database")
 )
 _POLITE = _one_of(
-    "please", "pls", "plz", "hey", "hi", "hello", "ok", "okay", "no", "just", "kindly", "wrong number",
-    "thanks", "thank you", "can you", "could you", "would you", "will you", "you can", "you must",
-    "i want you to", "i need you to", "id like you to", "i would like you to", "i said", "again", "now",
-    "right now", "immediately", "anymore", "any more", "ever", "at once", "asap", "sir",
-)  # fmt: skip
+    *("please", "pls", "plz", "kindly", "just", "thanks", "thank you", "hey", "hi", "hello", "sir"),
+    *("ok", "okay", "no", "i said", "wrong number", "can you", "could you", "would you"),
+    *("will you", "you can", "you must", "i want you to", "i need you to", "id like you to"),
+    *("i would like you to", "again", "now", "right now", "immediately", "at once", "asap"),
+    *("anymore", "any more", "ever"),
+)
 _POLITELY_FIRST = rf"(?:{_POLITE} )*"
 _POLITELY_LAST = rf"(?: {_POLITE})*"
 _I_WANT = rf"(?:{_one_of('i want', 'i would like', 'id like', 'i wish', 'i need', 'i have')} to )?"

@@ -7,6 +7,7 @@ SmsError
  +- LeaseLost         somebody else has this conversation now: drop what was done
  +- SessionOver       the session of these texts has ended: nobody is texted any more
  +- NothingToSay      a turn ended without a reply: try again, then apologise
+ +- NotAllowed        the gate refuses: say so to whoever asked, and do not try again
  +- SendRefused       Twilio will never take this message: do not send it again
  +- SendUnavailable   Twilio did not take the message: send it again later
  +- SendUnknown       Twilio may have taken the message: look it up before sending it again
@@ -39,6 +40,15 @@ class SessionOver(SmsError):
 
 class NothingToSay(SmsError):
     """A turn ended without anything to send, although the assistant is in charge."""
+
+
+class NotAllowed(SmsError):
+    """The gate lets nothing leave. `reason` is for programs, `do` for people."""
+
+    def __init__(self, reason: str, do: str) -> None:
+        super().__init__(f"{reason}: {do}")
+        self.reason = reason
+        self.do = do
 
 
 class SendRefused(SmsError):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, replace
+from enum import IntEnum
+
+import structlog
 
 from connectors import keys
-from connectors.ids import conversation_id, sortable_id
+from connectors.house_rules import REASONS, HouseRules
+from connectors.ids import conversation_id, mask, sortable_id
 from connectors.lanes import Lane
 from connectors.sensitive import without_secrets
 from connectors.session_life import session_keys
@@ -15,6 +19,17 @@ from connectors.wire import InboundText
 
 SETTLE_AT_MOST_MS = 2_000
 TEXTS_PER_TURN = 50
+
+log = structlog.get_logger(__name__)
+
+
+class Outcome(IntEnum):
+    """What became of a text; see lua/accept.lua. False for one that was accepted before."""
+
+    SEEN_BEFORE = 0
+    WAITS = 1
+    KEYWORD = 2
+    REFUSED = 3
 
 
 @dataclass(frozen=True)
@@ -34,34 +49,52 @@ class WaitingText:
 class Inbox:
     """Accepts texts. `settle_ms` is how long after a text its customer may send more."""
 
-    def __init__(self, store: Store, *, settle_ms: int, session_ttl_seconds: int) -> None:
+    def __init__(
+        self,
+        store: Store,
+        *,
+        settle_ms: int,
+        session_ttl_seconds: int,
+        rules: HouseRules | None = None,
+    ) -> None:
         self.store = store
         self.settle_ms = settle_ms
         self.session_ttl_seconds = session_ttl_seconds
+        self.rules = rules or HouseRules()
         self.lane = Lane(store, "inbox", TEXTS_PER_TURN)
+        self.outbox = Lane(store, "outbox", batch=1)
 
     async def note(self, text: InboundText) -> bool:
         """Remember a text that will not be answered; False if it was accepted or noted before."""
         return await self.store.put_once(keys.seen(text.sid), "", keys.SEEN_SECONDS)
 
-    async def accept(self, text: InboundText) -> bool:
-        """Keep a text, in one atomic step; False if its MessageSid was accepted before.
+    async def accept(self, text: InboundText, sent_seconds: float = 0) -> Outcome:
+        """Keep a text, in one atomic step, and do what it asks for itself (STOP, START, HELP).
 
         Card numbers and the like are taken out of it first: what is never kept cannot leak from
         Redis, its files, the tracker, the session log or a model's provider.
+        `sent_seconds` is when it was sent, if that is long ago.
         Raises StoreUnavailable: then the sender must be told to come again.
         """
         text = replace(text, body=without_secrets(text.body))
         while True:
             id_key = await self.store.id_key()
-            answer = await self._accept(text, id_key)
-            if answer >= 0:
-                return bool(answer)
+            code, detail = await self._accept(text, id_key, int(sent_seconds * 1000))
+            if code >= 0:
+                self._tell(text, Outcome(code), str(detail))
+                return Outcome(code)
             self.store.forget_id_key()
 
-    async def _accept(self, text: InboundText, id_key: str) -> int:
+    def _tell(self, text: InboundText, outcome: Outcome, detail: str) -> None:
+        who = {"sid": text.sid, "customer": mask(text.customer)}
+        if outcome is Outcome.KEYWORD:
+            log.info("sms.keyword", **who, asks_for=detail)
+        elif outcome is Outcome.REFUSED:
+            log.warning("sms.not_answered", **who, reason=detail, do=REASONS[detail])
+
+    async def _accept(self, text: InboundText, id_key: str, sent_ms: int) -> tuple[int, str]:
         conversation = conversation_id(id_key, text.business, text.customer)
-        answer = await self.store.step(
+        code, detail = await self.store.step(
             "accept",
             [
                 *session_keys(conversation),
@@ -70,6 +103,10 @@ class Inbox:
                 self.lane.due,
                 self.lane.leases,
                 keys.ID_KEY,
+                keys.CONSENT,
+                keys.limits(conversation),
+                self.outbox.items(conversation),
+                self.outbox.due,
             ],
             [
                 conversation,
@@ -83,6 +120,8 @@ class Inbox:
                 text.customer,
                 self.lane.wake,
                 id_key,
+                self.rules.for_step(text, sent_ms),
+                *self.rules.answers(text, conversation),
             ],
         )
-        return int(answer)
+        return int(code), detail

@@ -10,10 +10,15 @@ LOG = "sms:log"  # stream: the session log, until it is in SQL; see session_log
 TEN_DLC_ASKED = "sms:ten-dlc:asked"  # while it is there, nobody need ask Twilio
 SESSION_ENDS = "sms:sessions"  # sorted set: conversations by the millisecond their session ends at
 SESSION_IDS = "sms:sessions:ids"  # hash: conversation to the id of its last session
+# Hash without an end: conversation to its word in the ledger, see consent; and "whole" to the id
+# key under which it is known to be complete.
+CONSENT = "sms:consent"
+DAY_PREFIX = "sms:day:"  # and the day since 1970; hash: segments, refused:REASON
 FENCE = "sms:fence"  # counts claims: a later holder has the higher number
 
 # How long things are remembered, in seconds.
 SEEN_SECONDS = 72 * 3600  # a MessageSid; Twilio's own retries end after seconds, replays do not
+DAY_SECONDS = 3 * 86_400  # the counts of a day
 MOST_DEAD_LETTERS = 1_000  # the oldest go first
 TEN_DLC_SECONDS = 2 * 86_400  # what we know of a number; twice as long as it is believed
 MESSAGE_SECONDS = 72 * 3600  # a sent message; carriers report for up to two days
@@ -46,6 +51,11 @@ def free_again(number_id: str) -> str:
 def place(part_id: str) -> str:
     """The millisecond at which a part may leave, while it waits for it."""
     return f"sms:pace:of:{part_id}"
+
+
+def limits(conversation: str) -> str:
+    """Hash: how much a customer texted lately; see lua/accept.lua."""
+    return f"sms:limits:{conversation}"
 
 
 def session(conversation: str) -> str:

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from connectors import keys
+from connectors.gate import Refusal
 from connectors.lanes import Claim, Lane, held
 from connectors.part import Part
 from connectors.segments import count
-from connectors.session_log import APOLOGY, DROPPED, SENT
+from connectors.session_log import APOLOGY, DROPPED, REFUSED, SENT
 from connectors.store import Store, unavailable_is_named
 from connectors.wire import StatusReport
 
@@ -98,6 +99,12 @@ class Outbox:
         """The part will never be sent: take it out. `code` is Twilio's, or 0."""
         record = {"part": part.id, "reason": reason, "code": code}
         await self._settle(claim, part, "", "", DROPPED, record)
+
+    async def refuse(self, claim: Claim, part: Part, refusal: Refusal) -> None:
+        """The gate does not let the part leave: take it out."""
+        record = {"part": part.id, "body": part.body, "route": "sender", "who": part.kind}
+        record |= {"reason": refusal.reason, "do": refusal.do}
+        await self._settle(claim, part, "", "", REFUSED, record)
 
     async def _settle(
         self,

@@ -8,6 +8,9 @@ from dataclasses import asdict, dataclass, replace
 
 from connectors.ids import sortable_id
 
+# What a part is: an answer of the assistant, or a fixed text that the gate has its own rule for.
+REPLY, OPTED_OUT, OPTED_IN, HELP, NOTICE = "reply", "opted_out", "opted_in", "help", "notice"
+
 
 @dataclass(frozen=True)
 class Part:
@@ -28,6 +31,7 @@ class Part:
     asked_ms: int = 0
     over_ms: int = 0
     apology: bool = False
+    kind: str = REPLY
 
     @classmethod
     def new(
@@ -38,11 +42,12 @@ class Part:
         customer: str,
         body: str,
         now: float | None = None,
+        kind: str = REPLY,
     ) -> Part:
         """`now` is in seconds since 1970; the parts of one reply have it in common."""
         created = time.time() if now is None else now
         part_id = f"{conversation}.{sortable_id()}"
-        return cls(part_id, session, business, customer, body, int(created * 1000))
+        return cls(part_id, session, business, customer, body, int(created * 1000), kind=kind)
 
     def apologising(self, sentence: str) -> Part:
         """What the customer gets instead of this part and of those that are late with it."""
@@ -58,6 +63,10 @@ class Part:
 
     def write(self) -> str:
         return json.dumps(asdict(self))
+
+    @property
+    def conversation(self) -> str:
+        return self.id.partition(".")[0]
 
     @property
     def age_seconds(self) -> float:

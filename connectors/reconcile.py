@@ -60,8 +60,13 @@ class Reconciler:
 
     async def _take(self, received: ReceivedText) -> bool:
         text, age = received.text, time.time() - received.sent_seconds
-        late = age > ANSWER_SECONDS
-        news = await (self.inbox.note(text) if late else self.inbox.accept(text))
+        # STOP counts however late it is heard of.
+        late = age > ANSWER_SECONDS and not self.inbox.rules.request(text).ask
+        news = bool(
+            await self.inbox.note(text)
+            if late
+            else await self.inbox.accept(text, received.sent_seconds)
+        )
         if news:
             log.warning(
                 "sms.missed" if late else "sms.recovered",

@@ -8,9 +8,13 @@ from itertools import takewhile
 
 import structlog
 
+from connectors.consent import CODE_21610
 from connectors.errors import SendRefused, SendUnavailable, SendUnknown
+from connectors.gate import Refusal
+from connectors.gatekeeper import Gatekeeper, masked
 from connectors.ids import mask
 from connectors.lanes import Claim, backoff
+from connectors.ledger import Ledger
 from connectors.outbox import Outbox
 from connectors.pace import Pace
 from connectors.part import Part
@@ -21,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 # How long Twilio may take, after the request is over, to list a message that it has taken.
 LISTED_WITHIN_SECONDS = 5.0
+# What the gate refuses for now is looked at again so much later.
+LOOK_AGAIN_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,16 @@ class Sender:
         self,
         outbox: Outbox,
         twilio: TwilioApi,
+        gatekeeper: Gatekeeper,
+        ledger: Ledger,
         pace: Pace,
         lateness: Lateness,
         listed_within_seconds: float = LISTED_WITHIN_SECONDS,
     ) -> None:
         self.outbox = outbox
         self.twilio = twilio
+        self.gatekeeper = gatekeeper
+        self.ledger = ledger
         self.pace = pace
         self.lateness = lateness
         self.listed_within_seconds = listed_within_seconds
@@ -90,6 +100,17 @@ class Sender:
         return part.session == first.session and self.lateness.has_come_over(part)
 
     async def _send(self, claim: Claim, part: Part) -> None:
+        """Every request to Twilio comes by here, the second one for a part, too."""
+        refusal = await self.gatekeeper.refusal(part)
+        if refusal and refusal.for_now:
+            log.debug("sms.held", **masked(part), reason=refusal.reason)
+            await self.outbox.lane.release(claim, LOOK_AGAIN_SECONDS, counts=False)
+        elif refusal:
+            await self._refuse(claim, part, refusal)
+        else:
+            await self._send_at_our_pace(claim, part)
+
+    async def _send_at_our_pace(self, claim: Claim, part: Part) -> None:
         wait = await self.pace.wait_for(part, self.lateness.left(part))
         if wait is None:
             await self._drop(claim, part, "SEGMENTS_PER_SECOND leaves no room for it in time")
@@ -103,6 +124,8 @@ class Sender:
         try:
             accepted = await self.twilio.send(asked)
         except SendRefused as error:
+            if error.code == int(CODE_21610):
+                await self.ledger.opt_out(part.business, part.customer, CODE_21610)
             await self._drop(claim, part, str(error), code=error.code)
         except SendUnavailable as error:
             # As it was: whether Twilio has it from an earlier request may still be unknown.
@@ -142,6 +165,7 @@ class Sender:
 
     async def _sent(self, claim: Claim, part: Part, accepted: Accepted) -> None:
         await self.outbox.sent(claim, part, accepted.sid, accepted.status)
+        await self.gatekeeper.note_sent(part)
         log.info(
             "sms.sent",
             sid=accepted.sid,
@@ -150,6 +174,11 @@ class Sender:
             status=accepted.status,
             segments=count(part.body).segments,
         )
+
+    async def _refuse(self, claim: Claim, part: Part, refusal: Refusal) -> None:
+        await self.outbox.refuse(claim, part, refusal)
+        await self.gatekeeper.note_refused(refusal.reason)
+        log.warning("sms.refused", **masked(part), reason=refusal.reason, do=refusal.do)
 
     async def _drop(self, claim: Claim, part: Part, reason: str, code: int = 0) -> None:
         await self.outbox.drop(claim, part, reason, code)

@@ -21,6 +21,10 @@ An entry's fields: `kind`, `conversation` (opaque, see ids), `session` ("" when 
     part.dropped    part, reason, code: it will never be sent
     part.apology    part, body, segments, encoding; instead_of: the parts that came too late, for
                     which it stands and which will never be sent
+    refused         route (text, sender, reminder, an address of the API, ...), who, reason, do;
+                    what was refused: part and body, or the text with its fields as above
+    consent         business, customer, state ("out" or "in"), how (keyword, wording, twilio, model,
+                    21610, operator), sid of the text or ""
     part.status     part ("" if unknown), sid, status, error_code: a delivery report with news
 """
 
@@ -42,6 +46,8 @@ SENT = "part.sent"
 DROPPED = "part.dropped"
 APOLOGY = "part.apology"
 STATUS = "part.status"
+REFUSED = "refused"
+CONSENT = "consent"
 
 
 class SessionLog:

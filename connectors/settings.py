@@ -44,6 +44,8 @@ class Twilio:
     pretend: bool
     # Nothing is sent from a number that is known not to be approved for 10DLC.
     strict_10dlc: bool = True
+    # Twilio hears STOP and START on long codes and answers them, which only its support can change.
+    answers_stop: bool = True
 
     @property
     def auth_tokens(self) -> tuple[str, ...]:
@@ -66,6 +68,18 @@ class Model:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """Of each customer, how many texts are answered; of all together, how many segments are sent.
+
+    0 is no limit.
+    """
+
+    texts_per_minute: int = 30
+    texts_per_day: int = 500
+    segments_per_day: int = 0
+
+
+@dataclass(frozen=True)
 class Settings:
     """Everything that can be set, checked. `Settings.load()` is how to get one."""
 
@@ -74,6 +88,7 @@ class Settings:
     session_ttl_seconds: int
     reply_settle_ms: int
     turns_at_once: int
+    limits: Limits
     segments_per_second: float | None
     late_reply_seconds: int
     late_reply: str  # one of LATE_REPLIES
@@ -191,6 +206,7 @@ class _Reader:
             redis_url=self.url("REDIS_URL", redis_default, ("redis", "rediss", "unix")),
             session_ttl_seconds=self.whole("SESSION_TTL_SECONDS", 86_400, low=1, high=30 * 86_400),
             reply_settle_ms=self.whole("REPLY_SETTLE_MS", 400, low=0, high=2_000),
+            limits=self.limits(),
             turns_at_once=self.whole("TURNS_AT_ONCE", 64, low=1, high=1_000),
             segments_per_second=self.rate("SEGMENTS_PER_SECOND", low=0.1, high=1_000),
             # Twilio keeps a message for ten hours at most.
@@ -241,6 +257,13 @@ class _Reader:
             f"REVIEW_ADMIN_PASSWORD must have {SHORTEST_PASSWORD} characters or more",
         )
 
+    def limits(self) -> Limits:
+        return Limits(
+            self.whole("LIMIT_TEXTS_PER_MINUTE", Limits.texts_per_minute, low=0, high=10_000),
+            self.whole("LIMIT_TEXTS_PER_DAY", Limits.texts_per_day, low=0, high=1_000_000),
+            self.whole("LIMIT_SEGMENTS_PER_DAY", Limits.segments_per_day, low=0, high=10**9),
+        )
+
     def model(self, prefix: str, default_url: str) -> Model:
         return Model(
             base_url=self.url(prefix + "BASE_URL", default_url, ("http", "https")),
@@ -275,6 +298,7 @@ class _Reader:
             public_url=public_url,
             pretend=False,
             strict_10dlc=self.word("REQUIRE_10DLC", ("strict", "warn")) == "strict",
+            answers_stop=self.answers_stop(),
         )
 
     def pretend_twilio(self, ports: Mapping[str, int], public_url: str) -> Twilio:
@@ -290,7 +314,11 @@ class _Reader:
             public_url=public_url,
             pretend=True,
             strict_10dlc=self.word("REQUIRE_10DLC", ("warn", "strict")) == "strict",
+            answers_stop=self.answers_stop(),
         )
+
+    def answers_stop(self) -> bool:
+        return self.word("STOP_ANSWERED_BY", ("twilio", "us")) == "twilio"
 
     def api_key(self) -> tuple[str, str] | None:
         sid, secret = self.text("TWILIO_API_KEY_SID"), self.text("TWILIO_API_KEY_SECRET")

@@ -24,10 +24,15 @@ from sanic.response import HTTPResponse, empty, json
 
 from connectors import keys, rasa_patches, rasa_speed
 from connectors.assistants import LiveAssistants, attached
+from connectors.consent import CODE_21610
+from connectors.consent_history import last_words
 from connectors.errors import SettingsError, StoreUnavailable, Unreadable
+from connectors.gatekeeper import Gatekeeper
+from connectors.house_rules import HouseRules
 from connectors.ids import mask
 from connectors.inbox import Inbox
 from connectors.lanes import Worker
+from connectors.ledger import Ledger
 from connectors.outbox import Outbox
 from connectors.pace import Pace
 from connectors.part import Part
@@ -43,7 +48,15 @@ from connectors.turn import CHANNEL, LONGEST_WAIT_SECONDS, Turn, TurnRunner
 from connectors.twilio_account import TwilioAccount
 from connectors.twilio_api import TwilioApi
 from connectors.twilio_client import CALLS_AT_ONCE
-from connectors.wire import MAX_BODY_BYTES, Form, InboundText, is_signed, read_inbound, read_status
+from connectors.wire import (
+    MAX_BODY_BYTES,
+    Form,
+    InboundText,
+    StatusReport,
+    is_signed,
+    read_inbound,
+    read_status,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -136,6 +149,12 @@ class Desk:
             self.store,
             settle_ms=self.settings.reply_settle_ms,
             session_ttl_seconds=self.settings.session_ttl_seconds,
+            rules=HouseRules(
+                lambda number: self.assistants.now.standing_in_for(number).texts,
+                lambda: (*self.settings.twilio.numbers, *self.assistants.now.numbers),
+                self.settings.limits,
+                self.settings.twilio.answers_stop,
+            ),
         )
         self.outbox = Outbox(self.store)
         self.twilio = TwilioApi(
@@ -145,6 +164,10 @@ class Desk:
         twilio = self.settings.twilio
         self.standings = Standings(
             self.store, account, lambda: self.attached, twilio.strict_10dlc, twilio.public_url
+        )
+        self.ledger = Ledger(self.store, lambda: last_words(self.settings.session_log_url))
+        self.gatekeeper = Gatekeeper(
+            self.store, self._unapproved, self.settings.limits.segments_per_day
         )
 
     async def start(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
@@ -194,6 +217,7 @@ class Desk:
             asyncio.create_task(reconciler.run(), name="reconciler"),
             asyncio.create_task(self.standings.run(), name="standings"),
             asyncio.create_task(SessionLife(self.store).run(), name="session ends"),
+            asyncio.create_task(self.ledger.run(), name="ledger"),
         ]
         log.info("sms.ready", numbers=[mask(n) for n in self.attached])
 
@@ -207,6 +231,8 @@ class Desk:
         return Sender(
             self.outbox,
             self.twilio,
+            self.gatekeeper,
+            self.ledger,
             Pace(self.store, settings.segments_per_second),
             Lateness(settings.late_reply_seconds, apology),
         )
@@ -232,13 +258,26 @@ class Desk:
     async def health(self) -> HTTPResponse:
         """200 when a text would be accepted now, else 503."""
         try:
-            await self.store.ping()
+            whole, refused = await self.ledger.is_whole(), await self.gatekeeper.refused_today()
         except StoreUnavailable as error:
             log.error("health.redis_unreachable", reason=str(error))
             return json({"status": "unavailable", "redis": "unavailable"}, 503)
         numbers = [self._health_of(number) for number in self.attached]
         answering = bool(self.workers)
-        return json({"status": "ok", "redis": "ok", "answering": answering, "numbers": numbers})
+        return json(
+            {
+                "status": "ok",
+                "redis": "ok",
+                "answering": answering,
+                "numbers": numbers,
+                "opt_outs_known": whole,
+                "refused_today": refused,
+            }
+        )
+
+    def _unapproved(self, number: str) -> str:
+        standing = self.standings.why_not(number)
+        return str(standing) if standing else ""
 
     def _health_of(self, number: str) -> dict[str, object]:
         standing = self.standings.of(number)
@@ -295,6 +334,7 @@ class Desk:
             report = read_status(form, request.args.get("part", ""))
             # Before the report is no news any more, in case that one of the two fails.
             await self.standings.noticed(report.business, report.error_code)
+            await self._learn_opt_out(report)
             news = await self.outbox.report(report)
         except Unreadable as error:
             return _unreadable(error)
@@ -305,6 +345,12 @@ class Desk:
                 "sms.status", sid=report.sid, status=report.status, error_code=report.error_code
             )
         return empty(204)
+
+    async def _learn_opt_out(self, report: StatusReport) -> None:
+        """Twilio tells of its own list at once, or, with a Messaging Service, in a report."""
+        ours = report.business in self.attached
+        if report.error_code == CODE_21610 and ours and report.customer:
+            await self.ledger.opt_out(report.business, report.customer, CODE_21610)
 
     async def _signed_form(self, request: Request) -> Form | HTTPResponse:
         """The form, or the answer to somebody who is not Twilio."""

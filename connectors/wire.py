@@ -70,7 +70,8 @@ class InboundText:
 class StatusReport:
     """What became of one of our messages: Twilio's status word, and an error code or "".
 
-    `business` is the number that it was sent from, as far as the report says.
+    `business` is the number that it was sent from, `customer` the one that it was sent to, as far
+    as the report says.
     """
 
     sid: str
@@ -78,6 +79,7 @@ class StatusReport:
     error_code: str
     part_id: str
     business: str = ""
+    customer: str = ""
 
 
 def is_signed(tokens: Iterable[str], url: str, form: Form, signature: str | None) -> bool:
@@ -123,7 +125,12 @@ def read_status(form: Form, part_id: str) -> StatusReport:
     if not status:
         raise Unreadable("MessageStatus is missing")
     return StatusReport(
-        _message_sid(form), status, form.one("ErrorCode"), part_id, form.one("From")
+        sid=_message_sid(form),
+        status=status,
+        error_code=form.one("ErrorCode"),
+        part_id=part_id,
+        business=form.one("From"),
+        customer=form.one("To"),
     )
 
 

@@ -20,10 +20,11 @@ local function end_session(reason, at_ms)
 end
 
 -- The live session's id. If there is none, one is opened; the one before it may have ended
--- a moment ago, and nobody has noticed yet.
+-- a moment ago, and nobody has noticed yet. One that no text has opened makes way for a customer's.
 local function opened_session(id, business, customer)
   local session = redis.call('HGET', KEYS[1], 'id')
-  if session then return session end
+  if session and (customer == '' or redis.call('HGET', KEYS[1], 'customer') ~= '') then return session end
+  if session then end_session('customer_texted', now) end
   end_session('inactivity', tonumber(redis.call('ZSCORE', KEYS[4], ARGV[1]) or now))
   redis.call('HSET', KEYS[1], 'id', id, 'business', business, 'customer', customer, 'opened_ms', now)
   redis.call('HSET', KEYS[5], ARGV[1], id)
@@ -36,4 +37,13 @@ local function renew_session(seconds)
   local ends = now + seconds * 1000
   for i = 1, 3 do redis.call('PEXPIREAT', KEYS[i], ends) end
   redis.call('ZADD', KEYS[4], ends, ARGV[1])
+end
+
+-- Parts wait for the sender. The one before them may still be on its way; see settle.lua.
+local function hand_to_sender(items, lane, wake, parts)
+  for _, part in ipairs(parts) do redis.call('RPUSH', items, part) end
+  if #parts == 0 or redis.call('ZSCORE', lane, ARGV[1]) then return end
+  local awaited_until = tonumber(redis.call('HGET', KEYS[1], 'awaited_until') or 0)
+  redis.call('ZADD', lane, math.max(now, awaited_until), ARGV[1])
+  redis.call('PUBLISH', wake, '')
 end

@@ -46,13 +46,9 @@ local function say()
   if given.fence ~= '' then
     redis.call('HSET', KEYS[1], 'left_open', given.left_open, 'assistant', given.assistant)
   end
-  for i = parts_from, #ARGV do redis.call('RPUSH', KEYS[11], ARGV[i]) end
-  if #ARGV >= parts_from and not redis.call('ZSCORE', KEYS[12], conversation) then
-    -- The answer before this one may still be on its way; see settle.lua.
-    local awaited_until = tonumber(redis.call('HGET', KEYS[1], 'awaited_until') or 0)
-    redis.call('ZADD', KEYS[12], math.max(now, awaited_until), conversation)
-    redis.call('PUBLISH', given.outbox_wake, '')
-  end
+  local parts = {}
+  for i = parts_from, #ARGV do table.insert(parts, ARGV[i]) end
+  hand_to_sender(KEYS[11], KEYS[12], given.outbox_wake, parts)
   if ARGV[4] ~= '' then
     redis.call('RPUSH', KEYS[13], ARGV[4])
     redis.call('LTRIM', KEYS[13], -given.most_letters, -1)

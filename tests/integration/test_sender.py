@@ -19,7 +19,9 @@ from structlog.testing import capture_logs
 
 from connectors import keys
 from connectors.errors import SendRefused, SendUnavailable
+from connectors.gatekeeper import Gatekeeper
 from connectors.lanes import Worker
+from connectors.ledger import Ledger
 from connectors.outbox import Outbox
 from connectors.pace import Pace
 from connectors.part import Part
@@ -119,6 +121,8 @@ class Post:
         sender = Sender(
             self.outbox,
             self.api,
+            Gatekeeper(store),
+            Ledger(store, list),
             Pace(store, segments_per_second),
             Lateness(LATE_AFTER, lambda _: apology),
             LISTED_WITHIN,
@@ -129,13 +133,21 @@ class Post:
         await self.worker.stop()
         self.api.close()
 
-    async def leave(self, *parts: Part) -> None:
-        """What the commit does: the parts are in the outbox, and their customer is due."""
+    async def leave(self, *parts: Part, session: str = SESSION) -> None:
+        """What the commit does: the parts are in the outbox, and their customer is due.
+
+        `session` is the live one; "" is none.
+        """
         client, lane = self.outbox.store.client, self.outbox.lane
+        await Ledger(self.outbox.store, list).make_whole()
         for part in parts:
-            conversation = part.id.partition(".")[0]
-            await client.rpush(lane.items(conversation), part.write())
-            await client.zadd(lane.due, {conversation: 0})
+            if session:
+                name = keys.session(part.conversation)
+                await client.hset(name, "id", session)
+                await client.hset(name, "business", part.business)
+                await client.hset(name, "customer", part.customer)
+            await client.rpush(lane.items(part.conversation), part.write())
+            await client.zadd(lane.due, {part.conversation: 0})
 
     async def all_settled(self) -> None:
         async with async_timeout.timeout(20):
@@ -201,7 +213,6 @@ async def post(store: Store, twilio: tuple[Troubled, str]) -> AsyncIterator[Post
 @pytest.fixture
 async def sorry_post(store: Store, twilio: tuple[Troubled, str]) -> AsyncIterator[Post]:
     """Its customers get a sentence instead of late replies; their session lives."""
-    await store.client.hset(keys.session(CONVERSATION), "id", SESSION)
     async with working(Post(store, *twilio, apology=SORRY)) as post:
         yield post
 
@@ -293,8 +304,8 @@ async def test_what_twilio_never_takes_is_dropped_and_named(post: Post) -> None:
         await logged(logs, "sms.dropped")
     [dropped] = [line for line in logs if line["event"] == "sms.dropped"]
     assert dropped["code"] == 21610
-    [record] = await log_of(post.outbox.store)
-    assert record["kind"] == "part.dropped"
+    consent, record = await log_of(post.outbox.store)
+    assert (consent["kind"], record["kind"]) == ("consent", "part.dropped")
     assert record["data"]["code"] == 21610
     assert record["data"]["reason"]
     assert "+15005550004" not in str(logs)
@@ -343,8 +354,7 @@ async def test_an_apology_whose_outcome_is_unknown_is_not_sent_twice(sorry_post:
 
 
 async def test_nobody_gets_an_apology_whose_session_is_over(sorry_post: Post) -> None:
-    await sorry_post.outbox.store.client.delete(keys.session(CONVERSATION))
-    await sorry_post.leave(late("Yes, we do."))
+    await sorry_post.leave(late("Yes, we do."), session="")
     await sorry_post.all_settled()
     assert sorry_post.received() == []
     assert sorry_post.twilio.asked == 0
@@ -485,7 +495,6 @@ async def said(post: Post, of: Part, status: str) -> None:
 
 
 async def test_the_next_part_waits_until_the_one_before_is_on_its_way(post: Post) -> None:
-    await post.outbox.store.client.hset(keys.session(CONVERSATION), "id", "live")
     one, two, three = part("one"), part("two"), part("three")
     await post.leave(one, two, three)
     await said(post, one, "sending")

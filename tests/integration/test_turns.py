@@ -21,7 +21,7 @@ from connectors.assistants import Assistants, LiveAssistants
 from connectors.dead_letters import DeadLetters, Retry
 from connectors.errors import LeaseLost, NothingToSay
 from connectors.ids import conversation_id
-from connectors.inbox import Inbox
+from connectors.inbox import Inbox, Outcome
 from connectors.lanes import Claim, Lane, Worker
 from connectors.left_open import LeftOpen
 from connectors.session_store import SessionStore
@@ -143,7 +143,7 @@ async def test_a_text_is_answered(office: Office) -> None:
 async def test_a_redelivered_text_is_not_answered_again(office: Office) -> None:
     office.worker.start()
     accepted = await asyncio.gather(*(office.inbox.accept(text(1, "hello")) for _ in range(5)))
-    assert sorted(accepted) == [False] * 4 + [True]
+    assert sorted(accepted) == [Outcome.SEEN_BEFORE] * 4 + [Outcome.WAITS]
     await office.answers(1)
     assert not await office.inbox.accept(text(1, "hello"))
     await office.inbox.accept(text(2, "and now"))

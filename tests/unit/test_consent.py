@@ -16,8 +16,24 @@ def text(body: str, to: str = LONG_CODE, heard: str = "") -> InboundText:
 
 @pytest.mark.parametrize(
     "body",
-    ["STOP", "stop", " Stop.", "STOP!!!", "“Stop”", "stopall", "Stop all", "UNSUBSCRIBE", "cancel"]
-    + ["End", "quit", "REVOKE", "optout", "Opt-out", "opt out", "stop 🛑"],
+    [
+        "STOP",
+        "stop",
+        " Stop.",
+        "STOP!!!",
+        "“Stop”",
+        "stopall",
+        "Stop all",
+        "UNSUBSCRIBE",
+        "cancel",
+        "End",
+        "quit",
+        "REVOKE",
+        "optout",
+        "Opt-out",
+        "opt out",
+        "stop 🛑",
+    ],
 )
 def test_stop_is_heard_when_it_is_the_whole_text(body: str) -> None:
     assert read_request(text(body), twilio_answers=True).ask is Ask.STOP
