@@ -76,6 +76,10 @@ class Campaign:
     att_class: str = ""
     att_rate: int | None = None
     tmobile_tier: str = ""
+    # What was registered as the answers to HELP, STOP and START; "" where nothing was.
+    help: str = ""
+    opted_out: str = ""
+    opted_in: str = ""
 
 
 @dataclass(frozen=True)

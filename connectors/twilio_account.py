@@ -133,6 +133,9 @@ def _campaign(found: Any) -> Campaign:
         att_class=str(att.get("msg_class") or ""),
         att_rate=att.get("mps"),
         tmobile_tier=str(tmobile.get("brand_tier") or ""),
+        help=found.help_message or "",
+        opted_out=found.opt_out_message or "",
+        opted_in=found.opt_in_message or "",
     )
 
 

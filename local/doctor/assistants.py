@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connectors.assistant import Assistant
 from connectors.assistants import Assistants, attached
 from connectors.errors import SettingsError
 from connectors.ids import mask
@@ -20,6 +21,14 @@ async def look(settings: Settings) -> list[Finding]:
         mend = "list it in an assistant's file, or make one assistant the default"
         return [Finding("Assistants", False, seen, mend)]
     return [Finding("Assistants", True, ", ".join(sorted(found.by_id)))]
+
+
+def answering(number: str) -> Assistant | None:
+    """Who answers a number of ours, as far as the files can be read."""
+    try:
+        return Assistants.load().for_number(number)
+    except SettingsError:
+        return None
 
 
 def ours(settings: Settings) -> tuple[str, ...]:

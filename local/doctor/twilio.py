@@ -13,7 +13,7 @@ from connectors.ten_dlc import Registration, Standing, Verdict, judge
 from connectors.twilio_account import TwilioAccount
 from connectors.twilio_client import TwilioClient
 from connectors.wiring import astray
-from local.doctor import assistants, rate
+from local.doctor import assistants, rate, words
 from local.doctor.finding import Finding
 
 PATIENCE_SECONDS = 5.0
@@ -99,6 +99,8 @@ def about(settings: Settings, found: Registration, told: Standing | None) -> lis
         findings.append(texts(f"Texts to {name}", found, settings.twilio.public_url))
     if found.campaign and found.brand:
         findings.append(pace(f"Rate of {name}", found, settings.segments_per_second))
+    if found.campaign and (assistant := assistants.answering(found.number)):
+        findings.append(words.compare(f"Words of {name}", found.campaign, assistant))
     return findings
 
 

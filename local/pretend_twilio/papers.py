@@ -32,6 +32,9 @@ class Paper:
     campaign_mock: bool = False
     campaign_errors: tuple[str, ...] = ()
     use_case: str = "CUSTOMER_CARE"
+    help_message: str = ""
+    opt_out_message: str = ""
+    opt_in_message: str = ""
     brand: str = "APPROVED"
     brand_score: int | None = 60
 

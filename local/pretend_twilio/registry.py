@@ -159,6 +159,9 @@ class Registry:
                 "att": {"mps": 40, "msg_class": "E"},
                 "tmobile": {"brand_tier": "UPPER_MID"},
             },
+            "help_message": paper.help_message or None,
+            "opt_out_message": paper.opt_out_message or None,
+            "opt_in_message": paper.opt_in_message or None,
             "mock": paper.campaign_mock,
             "errors": [
                 {"error_code": int(code), "description": words, "fields": [], "url": ""}

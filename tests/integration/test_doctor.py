@@ -123,6 +123,7 @@ async def test_who_is_well_is_told_so_in_one_line_for_each_thing(patient: Patien
         "ok   Number +1***0001",
         "ok   Texts to +1***0001",
         "ok   Rate of +1***0001",
+        "ok   Words of +1***0001",
     ]
     assert "answers in" in said
     assert "120 segments a second" in said
@@ -186,6 +187,10 @@ async def too_fast(patient: Patient) -> None:
     patient.environ["SEGMENTS_PER_SECOND"] = "200"
 
 
+async def registered_other_words(patient: Patient) -> None:
+    await patient.papers(help_message="Call us.", opt_out_message="Bye.")
+
+
 async def toll_free(patient: Patient) -> None:
     patient.environ["TWILIO_NUMBERS"] = "+18885550100"
 
@@ -218,6 +223,7 @@ BROKEN = [
     (in_state("texts sent elsewhere"), TEXTS, "127.0.0.1:9/elsewhere", "make import-number"),
     (unknown_to_carriers, "Reports on +1***0001", "error 30034", "Messaging Service"),
     (too_fast, "Rate of +1***0001", "SEGMENTS_PER_SECOND is 200", "120 or less"),
+    (registered_other_words, "Words of +1***0001", "HELP, STOP", "assistants/default.yml"),
     (toll_free, "Number +1***0100", "toll-free", "ten-digit"),
     (short_code, "Number ***", "short code", "ten-digit"),
 ]

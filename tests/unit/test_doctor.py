@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from connectors.assistant import Assistant
 from connectors.ten_dlc import Brand, Campaign
-from local.doctor import rate, redis, twilio
+from local.doctor import rate, redis, twilio, words
 from local.doctor.public_url import Answers, judge
 
 URL = "https://sms.example.com"
@@ -50,6 +53,16 @@ def test_the_clock_may_be_off_by_half_a_minute(
 ) -> None:
     finding = twilio.clock(ahead)
     assert (finding.well, said in finding.seen) == (well, True)
+
+
+def test_words_are_compared_as_they_are_read() -> None:
+    shop = Assistant("shop", "Shop", "You are kind.", contact="555").finished()
+    wrapped = shop.texts.help.replace(" ", "\n ", 1)
+    same = Campaign("QE", "BN", "VERIFIED", help=wrapped, opted_out=shop.texts.opted_out)
+    assert "as registered" in words.compare("Words", same, shop).seen
+    other = words.compare("Words", replace(same, opted_in="Welcome!"), shop)
+    assert (other.well, other.seen.split()[0]) == (False, "START")
+    assert "left to Twilio" in words.compare("Words", Campaign("QE", "BN", "VERIFIED"), shop).seen
 
 
 def test_redis_must_keep_what_it_is_given() -> None:
