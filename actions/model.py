@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import async_timeout
@@ -15,7 +15,6 @@ import openai
 from openai.types.chat import (
     ChatCompletion,
     ChatCompletionMessage,
-    ChatCompletionMessageParam,
 )
 
 from connectors.assistant import ModelSettings
@@ -106,10 +105,14 @@ class ModelClient:
     async def _complete(
         self, name: str, question: Question, sent: Mapping[str, Any], end: float
     ) -> ChatCompletion:
-        messages = cast("list[ChatCompletionMessageParam]", list(question.messages))
+        # Not as `messages`: the library walks through those by their types, 10 ms for forty.
+        body = {"messages": list(question.messages), **sent.get("extra_body", {})}
         completions: Any = self._client.chat.completions
         completion: ChatCompletion = await completions.create(
-            model=name, messages=messages, timeout=max(end - time.monotonic(), 0.1), **sent
+            model=name,
+            messages=[],
+            timeout=max(end - time.monotonic(), 0.1),
+            **{**sent, "extra_body": body},
         )
         return completion
 

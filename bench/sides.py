@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -90,6 +91,7 @@ class Running:
 def running(side: Side, world: World, redis_port: int, log: Path) -> Iterator[Running]:
     """Start everything at once, and end it all at the end of the block."""
     ports = {"rasa": free_port(), "actions": free_port()}
+    folder = tempfile.TemporaryDirectory()
     address = f"http://{LOOPBACK}:{ports['rasa']}"
     environ = {
         **os.environ,
@@ -103,10 +105,12 @@ def running(side: Side, world: World, redis_port: int, log: Path) -> Iterator[Ru
         "LLM_BASE_URL": world.model.base_url,
         "RASA_PORT": str(ports["rasa"]),
         "ACTIONS_PORT": str(ports["actions"]),
+        "REVIEW_PORT": str(free_port()),
+        "SESSION_LOG_URL": f"sqlite:///{folder.name}/session_log.db",
         "ACTIONS_URL": f"http://{LOOPBACK}:{ports['actions']}/webhook",
         **side.environ,
     }
-    with ExitStack() as stack:
+    with folder, ExitStack() as stack:
         began = time.perf_counter()
         processes = [
             stack.enter_context(_process([w.format(**ports) for w in words], environ, log))

@@ -7,23 +7,32 @@ tests/unit/test_rasa_speed.py compares. RASA_SPEED_FIXES=off leaves Rasa as it i
 from __future__ import annotations
 
 import asyncio
+import logging
 from functools import cache
 from typing import Any
 
 import aiohttp
+import sentry_sdk
+import structlog
 from jsonschema.exceptions import best_match
 from jsonschema.validators import validator_for
 from rasa.core.actions.action import RemoteAction
+from rasa.core.policies.rule_policy import RulePolicy
+from rasa.engine.exceptions import GraphRunError
+from rasa.engine.runner.dask import DaskGraphRunner
 from rasa.shared.constants import DOCS_BASE_URL
 from rasa.shared.core.events import Event
 from rasa.shared.utils.common import all_subclasses
 from rasa.utils.endpoints import DEFAULT_REQUEST_TIMEOUT, EndpointConfig
+from structlog_sentry import SentryProcessor
 
 # Sooner than Sanic's default of 5 s, at which an action server hangs up: a request on a connection
 # that just ends is an answer lost.
 IDLE_SECONDS = 4.0
 
+_rasas_log = logging.getLogger("rasa.core.policies.rule_policy")
 _original_resolve = Event.resolve_by_type
+_original_format = RulePolicy.format_tracker_states
 
 
 def apply() -> None:
@@ -31,6 +40,9 @@ def apply() -> None:
     RemoteAction._validate_action_result = validate_action_result
     Event.resolve_by_type = staticmethod(resolve_by_type)
     EndpointConfig.session = session
+    DaskGraphRunner.run = run_graph
+    RulePolicy.format_tracker_states = staticmethod(format_tracker_states)
+    drop_idle_sentry()
 
 
 def validate_action_result(action: RemoteAction, result: Any) -> bool:
@@ -85,6 +97,47 @@ class _Connections(aiohttp.TCPConnector):
 
 
 _kept: dict[asyncio.AbstractEventLoop, _Connections] = {}
+
+
+def run_graph(
+    runner: DaskGraphRunner, inputs: dict[str, Any] | None = None, targets: list[str] | None = None
+) -> dict[str, Any]:
+    """Rasa asks dask, a scheduler for clusters, to run a handful of functions one by one."""
+    wanted = targets or runner._graph_schema.target_names
+    graph = runner._build_dask_graph(runner._graph_schema.minimal_graph_schema(wanted))
+    if inputs:
+        runner._add_inputs_to_graph(inputs, graph)
+    for name in wanted:
+        if name not in graph:
+            raise KeyError(name)
+    results: dict[str, Any] = {name: graph[name] for name in inputs or {}}
+    try:
+        return dict(_result(name, graph, results) for name in wanted)
+    except RuntimeError as error:
+        raise GraphRunError("Error running runner.") from error
+
+
+def _result(name: str, graph: dict[str, Any], results: dict[str, Any]) -> Any:
+    """What a node gives, after all that it needs; what is no node stands for itself."""
+    if name not in results:
+        if name not in graph:
+            return name
+        node, *needs = graph[name]
+        results[name] = node(*(_result(need, graph, results) for need in needs))
+    return results[name]
+
+
+def format_tracker_states(states: list[dict[str, Any]]) -> str:
+    """Rasa words the whole conversation for a line of its debug log, also when there is none."""
+    return _original_format(states) if _rasas_log.isEnabledFor(logging.DEBUG) else ""
+
+
+def drop_idle_sentry() -> None:
+    """Rasa passes every line of the log to Sentry, also when Sentry is not connected."""
+    processors = structlog.get_config()["processors"]
+    if sentry_sdk.Hub.current.client is None:
+        # In place: loggers that are in use already share this list.
+        processors[:] = [each for each in processors if not isinstance(each, SentryProcessor)]
 
 
 async def close() -> None:

@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+import sentry_sdk
+import structlog
 from jsonschema import ValidationError
 from rasa.core.actions.action import RemoteAction
+from rasa.core.policies.rule_policy import RulePolicy
+from rasa.engine.exceptions import GraphComponentException
+from rasa.engine.graph import GraphComponent, GraphSchema, SchemaNode
+from rasa.engine.runner.dask import DaskGraphRunner
 from rasa.shared.core.events import Event, UserUttered
 from rasa.shared.utils.common import all_subclasses
 from rasa.utils.endpoints import ClientResponseError, EndpointConfig
+from structlog_sentry import SentryProcessor
 
 from connectors import rasa_speed
 
 rasas_validate = RemoteAction._validate_action_result
 rasas_resolve = Event.resolve_by_type
 rasas_session = EndpointConfig.session
+rasas_graph_run = DaskGraphRunner.run
+rasas_format = RulePolicy.format_tracker_states
 
 
 @pytest.fixture(autouse=True)
 def rasa_as_it_was() -> Iterator[None]:
+    processors = list(structlog.get_config()["processors"])
     yield
     RemoteAction._validate_action_result = rasas_validate
     Event.resolve_by_type = staticmethod(rasas_resolve)
     EndpointConfig.session = rasas_session
+    DaskGraphRunner.run = rasas_graph_run
+    RulePolicy.format_tracker_states = staticmethod(rasas_format)
+    structlog.get_config()["processors"][:] = processors
 
 
 def outcome(ask: Callable[[], Any]) -> Any:
@@ -175,6 +190,93 @@ async def test_a_refusal_on_a_kept_connection_is_the_same_error(
     assert await refused() == rasas
 
 
+@dataclass
+class Node:
+    """A node of a graph: it says what it got, and counts how often it was asked."""
+
+    name: str
+    asked: int = 0
+
+    def __call__(self, *given: Any) -> tuple[str, Any]:
+        self.asked += 1
+        if self.name == "bad" or (self.name == "fragile" and ("text", "break") in given):
+            raise RuntimeError("broken")
+        if self.name == "worse":
+            raise GraphComponentException("worse")
+        return self.name, (self.name, given)
+
+
+def graph() -> tuple[DaskGraphRunner, dict[str, Node]]:
+    """A runner of Rasa's whose components are these nodes."""
+    needs = {
+        "tokenizer": {"messages": "text"},
+        "classifier": {"messages": "tokenizer"},
+        "fallback": {"messages": "classifier", "tokens": "tokenizer"},
+        "policy": {"tracker": "tracker", "messages": "fallback"},
+        "alone": {},
+        "bad": {"messages": "tokenizer"},
+        "worse": {"messages": "tokenizer"},
+        "fragile": {"messages": "text"},
+    }
+    schema = GraphSchema(
+        {
+            name: SchemaNode(wants, GraphComponent, "create", "run", {}, is_target=name == "policy")
+            for name, wants in needs.items()
+        }
+    )
+    runner = DaskGraphRunner.__new__(DaskGraphRunner)
+    nodes = {name: Node(name) for name in needs}
+    runner._graph_schema, runner._instantiated_nodes = schema, nodes
+    runner._execution_context = None
+    return runner, nodes
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets"),
+    [
+        ({"text": "hello", "tracker": [1, 2]}, ["policy"]),
+        ({"text": "hello", "tracker": [1, 2]}, None),
+        ({"text": "hello"}, ["fallback", "alone", "classifier"]),
+        ({"text": "hello"}, ["policy"]),  # without its tracker
+        (None, ["alone"]),
+        ({"text": "policy", "tracker": 1}, ["policy"]),  # an input that is called like a node
+        ({"text": "hello"}, ["no such node"]),
+        ({"text": "hello"}, ["text"]),
+        ({"text": "hello"}, ["bad"]),
+        ({"text": "hello"}, ["worse"]),
+        ({"text": "break"}, ["alone", "fragile"]),
+    ],
+)
+def test_a_graph_gives_what_it_gave_to_dask(inputs: Any, targets: Any) -> None:
+    rasas, rasas_nodes = graph()
+    ours, our_nodes = graph()
+    expected = outcome(lambda: rasas_graph_run(rasas, inputs, targets))
+    assert outcome(lambda: rasa_speed.run_graph(ours, inputs, targets)) == expected
+    if isinstance(expected, dict):
+        assert our_nodes == rasas_nodes
+
+
+def test_a_debug_log_still_has_the_states(caplog: pytest.LogCaptureFixture) -> None:
+    states = [{"user": {"text": "hello"}, "prev_action": {"action_name": "action_listen"}}]
+    log = "rasa.core.policies.rule_policy"
+    with caplog.at_level(logging.DEBUG, log):
+        assert rasa_speed.format_tracker_states(states) == rasas_format(states)
+    with caplog.at_level(logging.INFO, log):
+        assert rasa_speed.format_tracker_states(states) == ""
+
+
+@pytest.mark.parametrize("connected", [False, True])
+def test_sentry_gets_the_log_only_when_it_is_connected(
+    connected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    processors = [structlog.stdlib.add_log_level, SentryProcessor()]
+    monkeypatch.setattr(structlog, "get_config", lambda: {"processors": processors})
+    hub = sentry_sdk.Hub(sentry_sdk.Client(default_integrations=False) if connected else None)
+    with hub:
+        rasa_speed.drop_idle_sentry()
+    assert len(processors) == 1 + connected
+
+
 def test_one_switch_leaves_rasa_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     from connectors.session_store import SessionStore
 
@@ -183,6 +285,8 @@ def test_one_switch_leaves_rasa_as_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
     assert RemoteAction._validate_action_result is rasas_validate
     assert Event.resolve_by_type is rasas_resolve
     assert EndpointConfig.session is rasas_session
+    assert DaskGraphRunner.run is rasas_graph_run
+    assert RulePolicy.format_tracker_states is rasas_format
     monkeypatch.setenv("RASA_SPEED_FIXES", "on")
     SessionStore()
     assert RemoteAction._validate_action_result is rasa_speed.validate_action_result
