@@ -76,6 +76,12 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
+    def tidy(self) -> None:
+        """Let the database learn what its tables are like by now, to choose its ways by."""
+        with unavailable_is_named(), self.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql("ANALYZE")
+
     def close(self) -> None:
         self.engine.dispose()
 

@@ -15,7 +15,7 @@ MOST_WORDS = 12
 
 
 class Words:
-    """All of some words, in any order; the last one may be only begun."""
+    """All of some words, whole, in any order."""
 
     def __init__(self, q: str, dialect: str) -> None:
         self.words = _WORD.findall(q)[:MOST_WORDS]
@@ -39,10 +39,11 @@ class Words:
             return sql.false()
         if self.is_sqlite:
             quoted = " ".join(f'"{word}"' for word in self.words)
-            return sql.literal_column("message_words").op("MATCH")(quoted + " *")
-        begun = " & ".join([*self.words[:-1], self.words[-1] + ":*"])
+            return sql.literal_column("message_words").op("MATCH")(quoted)
         document = sql.func.to_tsvector(sql.literal_column("'simple'"), _m.body)
-        return document.op("@@")(sql.func.to_tsquery(sql.literal_column("'simple'"), begun))
+        return document.op("@@")(
+            sql.func.to_tsquery(sql.literal_column("'simple'"), " & ".join(self.words))
+        )
 
 
 # SQLite's own table for it, which Alembic and SQLAlchemy do not know.
