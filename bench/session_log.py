@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, cast
@@ -170,7 +171,7 @@ def measure(database: Database) -> bool:
             wanted = Filter.read(query)
             page = listing.page(connection, wanted, ttl_ms=TTL_MS)
             found = f"{page.count:,}{'+' if page.count >= listing.MOST_COUNTED else ''}"
-            worst = max(worst, _line(name, found, lambda w=wanted: _page(connection, w)))
+            worst = max(worst, _line(name, found, partial(_page, connection, wanted)))
         worst = max(worst, _line("the 200th page", "", _deep(connection)))
         worst = max(worst, _line("one session", "", _one(connection)))
     print(f"\nslowest of all: {worst:,.0f} ms (at most {LIMIT_MS})")

@@ -17,9 +17,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from connectors.errors import StoreUnavailable
 from connectors.settings import Settings
 from connectors.store import Store
-from review import door, list_pages, live, session_pages
+from review import api, door, list_pages, live, session_pages
 from review.accounts import ADMINISTRATOR, Accounts, Unusable
 from review.database import Database, DatabaseUnavailable
+from review.filters import BadFilter
+from review.judging import NotThere
 from review.paper import OwnHeaders
 from review.prices import Prices
 from review.projection import Projection
@@ -42,17 +44,24 @@ def create_app(settings: Settings, database: Database, store: Store) -> Starlett
         try:
             yield
         finally:
-            working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            await _end(working)
             await store.close()
             database.close()
 
     app = Starlette(
-        routes=[*door.routes(), *live.routes(), *list_pages.routes(), *session_pages.routes()],
+        routes=[
+            *door.routes(),
+            *live.routes(),
+            *api.routes(),
+            *list_pages.routes(),
+            *session_pages.routes(),
+        ],
         middleware=[Middleware(OwnHeaders)],
         exception_handlers={
             HTTPException: _refusal,
             Unusable: _unusable,
+            NotThere: _not_there,
+            BadFilter: _bad_filter,
             DatabaseUnavailable: _unavailable,
             StoreUnavailable: _unavailable,
             Exception: _crash,
@@ -63,6 +72,13 @@ def create_app(settings: Settings, database: Database, store: Store) -> Starlett
     app.state.accounts, app.state.taker, app.state.prices = Accounts(database), taker, prices
     app.state.ttl_ms = settings.session_ttl_seconds * 1000
     return app
+
+
+async def _end(working: asyncio.Task[None]) -> None:
+    """Asked again and again: what waits for an answer may take being cancelled for a timeout."""
+    while not working.done():
+        working.cancel()
+        await asyncio.wait({working}, timeout=0.2)
 
 
 async def _work(settings: Settings, database: Database, taker: Taker) -> None:
@@ -98,6 +114,14 @@ async def _refusal(request: Request, error: Exception) -> Response:
 
 async def _unusable(request: Request, error: Exception) -> Response:
     return _said(request, 422, str(error))
+
+
+async def _not_there(request: Request, error: Exception) -> Response:
+    return _said(request, 404, str(error))
+
+
+async def _bad_filter(request: Request, error: Exception) -> Response:
+    return _said(request, 400, str(error))
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

@@ -23,7 +23,7 @@ from review.tables import MESSAGES_OF_A_SESSION
 PAGE = 50
 # Fewer than this are fetched and sorted; more are met soon enough along the order.
 FEW = 3_000
-MOST_COUNTED = 1_000
+MOST_COUNTED = 500
 MOST_CHOICES = 300
 
 Row = dict[str, Any]

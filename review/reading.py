@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 
 from review import listing, tables
 from review.flow import Item, flow
+from review.judging import NotThere
 from review.prices import Prices
 from review.record import Record
 
@@ -73,6 +74,15 @@ def _annotate(items: Sequence[Item], notes: Sequence[Row]) -> None:
     for item in items:
         if item["type"] == "message":
             item["notes"] = of.get(item["id"], [])
+
+
+def customer_of(connection: Connection, session_id: str) -> str:
+    """The number in full: whoever calls this writes down who asked. Raises NotThere."""
+    table = tables.sessions.c
+    found = connection.execute(sql.select(table.customer).where(table.id == session_id)).scalar()
+    if found is None:
+        raise NotThere("There is no such session, or it was deleted.")
+    return str(found)
 
 
 def siblings(connection: Connection, row: Mapping[str, Any]) -> list[Row]:

@@ -30,7 +30,7 @@ from review.record import BadRecord, Record, clean, entry_number, read_record
 log = structlog.get_logger(__name__)
 
 BATCH = 500
-BLOCK_MS = 500  # below the timeout of the store's sockets
+BLOCK_MS = 300  # well below the timeout of the store's sockets
 WAIT_SECONDS = 1.0
 NEWS_SECONDS = 5.0
 
