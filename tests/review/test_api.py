@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from starlette.routing import Route
 
 from connectors.store import Store
+from local.ports import free_port
 from review.access import Role
 from review.api import operations
 from review.operations import PREFIX
@@ -27,6 +28,7 @@ from review.projection import Projection
 from review.taker import Taker
 from tests.review.office import Office, open_office
 from tests.review.said import BEN, BUSINESS, Customer
+from tests.valkey import Valkey
 
 pytestmark = pytest.mark.integration
 
@@ -34,10 +36,14 @@ EXAMPLES = 6
 
 
 @pytest.fixture(scope="module")
-def lasting_office(tmp_path_factory: pytest.TempPathFactory, valkey_url: str) -> Iterator[Office]:
+def lasting_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    """With a Valkey of its own: on the others' it would take their records."""
     folder: Path = tmp_path_factory.mktemp("api")
-    with open_office(f"sqlite:///{folder / 'session_log.db'}", valkey_url) as office:
+    valkey = Valkey(free_port(), folder)
+    valkey.start()
+    with open_office(f"sqlite:///{folder / 'session_log.db'}", valkey.url) as office:
         yield office
+    valkey.stop()
 
 
 @pytest.fixture(scope="module")
