@@ -17,7 +17,16 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from connectors.errors import StoreUnavailable
 from connectors.settings import Settings
 from connectors.store import Store
-from review import api, door, list_pages, live, session_pages
+from review import (
+    api,
+    door,
+    letters_pages,
+    list_pages,
+    live,
+    people_pages,
+    session_pages,
+    tags_pages,
+)
 from review.accounts import ADMINISTRATOR, Accounts, Unusable
 from review.database import Database, DatabaseUnavailable
 from review.filters import BadFilter
@@ -55,6 +64,9 @@ def create_app(settings: Settings, database: Database, store: Store) -> Starlett
             *api.routes(),
             *list_pages.routes(),
             *session_pages.routes(),
+            *tags_pages.routes(),
+            *letters_pages.routes(),
+            *people_pages.routes(),
         ],
         middleware=[Middleware(OwnHeaders)],
         exception_handlers={

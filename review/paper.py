@@ -26,7 +26,12 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 # Name, path, and from which role on it is in the menu.
-MENU = (("Sessions", "/", Role.VIEWER),)
+MENU = (
+    ("Sessions", "/", Role.VIEWER),
+    ("Tags", "/tags", Role.VIEWER),
+    ("Dead letters", "/dead-letters", Role.OPERATOR),
+    ("People", "/people", Role.ADMINISTRATOR),
+)
 
 templates = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),

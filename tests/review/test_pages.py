@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
 from html import unescape
@@ -11,11 +12,13 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from connectors import keys
+from connectors.dead_letters import DeadLetter
 from connectors.store import Store
 from review import tables
 from review.access import Role
-from tests.review.office import WAIT_S, Office
-from tests.review.said import BEN, Customer
+from tests.review.office import PASSWORD, WAIT_S, Office
+from tests.review.said import ADA, BEN, BUSINESS, Customer
 from tests.review.waiting import until_said
 
 NASTY = "<img src=x onerror=alert(1)>\"'</textarea><script>alert(2)</script>"
@@ -212,3 +215,76 @@ async def test_viewers_see_and_do_not_touch(office: Office, store: Store) -> Non
     with office.database.reading() as connection:
         count = connection.execute(select(func.count()).select_from(tables.reviews)).scalar_one()
     assert count == 0
+
+
+async def test_tags_are_renamed_and_deleted_everywhere(
+    office: Office, store: Store, reviewer: Reader
+) -> None:
+    ada = Customer(store)
+    await ada.opens()
+    await ada.talks("hello", "Hi!")
+    await shown(office, ada)
+    await reviewer.post(f"/sessions/{ada.session}/tag", tag="pricing")
+    page = await reviewer.page("/tags")
+    assert "1 session" in page
+    tag = re.findall(r'action="/tags/(\d+)"', page)[0]
+    colour = re.findall(r'name="colour" value="(#\w+)"', page)[3]
+    await reviewer.post(f"/tags/{tag}", name="prices", colour=colour)
+    assert "prices" in await reviewer.part(f"/?tag={tag}")
+    await reviewer.post(f"/tags/{tag}/delete")
+    assert "prices" not in await reviewer.page(f"/sessions/{ada.session}")
+
+
+async def test_dead_letters_are_shown_and_tried_again(office: Office, store: Store) -> None:
+    operator = reader_of(office, Role.OPERATOR)
+    assert "Every text that was accepted got its answer." in await operator.page("/dead-letters")
+    text = {"sid": "SM1", "customer": ADA, "business": BUSINESS, "body": "hello?", "media": 0}
+    letter = DeadLetter.new("c" * 32, "the model slept", (f"1 01JSESSION {json.dumps(text)}",))
+    await store.client.rpush(keys.DEAD_LETTERS, letter.write())
+    page = await operator.page("/dead-letters")
+    assert "hello?" in page
+    assert "the model slept" in page
+    [path] = re.findall(r'action="(/dead-letters/\w+/retry)"', page)
+    answer = await operator.post(path)
+    assert "session is over" in await operator.page(answer.headers["location"])
+    await store.client.hset(keys.session("c" * 32), "id", "01JSESSION")
+    answer = await operator.post(path)
+    assert "in the inbox again" in await operator.page(answer.headers["location"])
+    assert await store.client.llen(keys.lane_items("inbox", "c" * 32)) == 1
+    answer = await operator.post(path)
+    assert "faster" in await operator.page(answer.headers["location"])
+    await operator.client.aclose()
+
+
+async def test_people_are_added_changed_and_locked_out(office: Office) -> None:
+    admin = reader_of(office, Role.ADMINISTRATOR)
+    await admin.post("/people", name="grace", password=PASSWORD, role="reviewer")
+    assert "grace" in await admin.page("/people")
+    grace = office.signed_in("grace")
+    number = next(p["id"] for p in office.accounts.people() if p["name"] == "grace")
+    await admin.post(f"/people/{number}", disabled="1")
+    async with httpx.AsyncClient(
+        base_url=office.url, cookies=grace.cookies, trust_env=False
+    ) as locked_out:
+        assert (await locked_out.get("/")).status_code == 401
+    assert (
+        await admin.post("/people", name="x", password="short", role="viewer")
+    ).status_code == 422
+    assert (
+        await admin.post("/people", name="x", password=PASSWORD, role="king")
+    ).status_code == 422
+    await admin.client.aclose()
+
+
+async def test_a_token_is_shown_once_and_revoked(office: Office) -> None:
+    admin = reader_of(office, Role.ADMINISTRATOR)
+    page = await admin.changes("/tokens", name="export", role="viewer")
+    [token] = re.findall(r"review_[\w-]{40,}", page)
+    assert token not in await admin.page("/people")
+    bearer = {"authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=office.url, headers=bearer, trust_env=False) as program:
+        assert (await program.get("/")).status_code == 200
+        [revoke] = re.findall(r'action="(/tokens/\d+/revoke)"', await admin.page("/people"))
+        await admin.post(revoke)
+        assert (await program.get("/")).status_code == 401
+    await admin.client.aclose()
