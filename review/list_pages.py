@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from review import list_view, listing, saved_views
 from review.access import Role, route
-from review.filters import BadFilter, Filter
+from review.filters import Filter
 from review.judging import Judge, tags
 from review.list_view import CHOSEN, Choice
 from review.paper import is_fragment, render
@@ -66,11 +66,8 @@ def sessions(request: Request) -> Response:
 
 
 def read_filter(request: Request) -> Filter:
-    """Raises HTTPException, which says what is wrong with the address."""
-    try:
-        return Filter.read(request.query_params)
-    except BadFilter as error:
-        raise HTTPException(400, str(error)) from None
+    """Raises BadFilter, which says what is wrong with the address."""
+    return Filter.read(request.query_params)
 
 
 def _known(request: Request, all_tags: Sequence[Mapping[str, Any]]) -> dict[str, Sequence[Choice]]:
@@ -104,17 +101,14 @@ def bulk(request: Request) -> Response:
 
 def save_view(request: Request) -> Response:
     form, who = request.state.form, request.state.person.name
-    try:
-        with request.app.state.database.writing() as connection:
-            query = saved_views.save(
-                connection,
-                who,
-                str(form.get("name", "")),
-                str(form.get("query", "")),
-                shared=bool(form.get("shared")),
-            )
-    except BadFilter as error:
-        raise HTTPException(400, str(error)) from None
+    with request.app.state.database.writing() as connection:
+        query = saved_views.save(
+            connection,
+            who,
+            str(form.get("name", "")),
+            str(form.get("query", "")),
+            shared=bool(form.get("shared")),
+        )
     return RedirectResponse(_back(query), 303)
 
 

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from review import listing, reading, session_view
 from review.access import Role, route
 from review.filters import SORTS, BadFilter, Filter
-from review.judging import Judge, NotThere, tags
+from review.judging import Judge, tags
 from review.list_pages import read_filter
 from review.paper import is_fragment, render
 
@@ -146,11 +146,8 @@ def correct(request: Request) -> Response:
 
 def _judged(request: Request, change: Any, of_message: int = 0) -> Response:
     session_id = request.path_params["id"]
-    try:
-        with request.app.state.database.writing() as connection:
-            change(Judge(connection, request.state.person.name), session_id)
-    except NotThere as error:
-        raise HTTPException(404, str(error)) from None
+    with request.app.state.database.writing() as connection:
+        change(Judge(connection, request.state.person.name), session_id)
     if is_fragment(request):
         return _flow(request) if of_message else _judgement(request)
     place = f"#m{of_message}" if of_message else ""
