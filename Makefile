@@ -10,7 +10,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 export CUDA_VISIBLE_DEVICES = -1
 export SQLALCHEMY_SILENCE_UBER_WARNING = 1
 
-.PHONY: help run shell services train test test-fast test-rasa check bench doctor import-number dead-letters lock clean
+.PHONY: help run shell services train test test-fast test-rasa check eval bench doctor import-number dead-letters lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,10 @@ check: ## lint, format and types
 	@$(PYTHON) -m ruff check .
 	@$(PYTHON) -m ruff format --check .
 	@$(PYTHON) -m mypy
+
+eval: ## conversation cases against the model; ONLY=tag, TIMES=3, AT_LEAST=80
+	@$(BOOTSTRAP) auto
+	@$(PYTHON) -m evaluation --only '$(ONLY)' --times $(or $(TIMES),1) --at-least $(or $(AT_LEAST),0)
 
 bench: ## the comparison with stock Rasa, a quarter of an hour; QUICK=1 takes two minutes
 	@$(BOOTSTRAP) runtime embedded dev

@@ -52,7 +52,7 @@ class BadFile(Exception):
 
 def read_assistant(file: Path) -> Assistant:
     """The assistant in a file. Raises BadFile."""
-    given = _yaml(file)
+    given = read_yaml(file)
     if not isinstance(given, CommentedMap):
         raise BadFile([Mistake(file, 0, "it must be lines of `name: value`")])
     reader = _Reader(file)
@@ -68,7 +68,8 @@ def read_assistant(file: Path) -> Assistant:
     return Assistant(id=file.stem, lines=lines, **values).finished()
 
 
-def _yaml(file: Path) -> Any:
+def read_yaml(file: Path) -> Any:
+    """What is in a file, each thing with its line. Raises BadFile."""
     try:
         return YAML(typ="rt").load(file.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,0 +1,1 @@
+"""Conversation cases against the configured model: `make eval`."""
