@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypedDict
 
-from actions.fence import without_marks
+from actions.fence import fenced, without_marks
+from connectors.transcript import words_of
+
+# English has four bytes a token, Chinese three.
+BYTES_PER_TOKEN = 3
 
 Role = Literal["user", "assistant"]
 
@@ -17,8 +21,9 @@ class ChatMessage(TypedDict):
     content: str
 
 
-def conversation(events: Iterable[Any]) -> list[ChatMessage]:
-    """What customer and assistant said in this session, alternating, the customer first and last.
+def conversation(events: Iterable[Any], *, whole: bool = False) -> list[ChatMessage]:
+    """What customer and assistant said in this session, alternating, the customer first and last;
+    `whole` also has what the assistant said before and after that.
 
     Takes the events of a tracker as Rasa sends them to the action server; skips what is none.
     """
@@ -31,7 +36,17 @@ def conversation(events: Iterable[Any]) -> list[ChatMessage]:
             messages[-1]["content"] += "\n" + said["content"]
         else:
             messages.append(said)
-    return _from_customer_to_customer(messages)
+    return messages if whole else _from_customer_to_customer(messages)
+
+
+def with_summary(summary: str, messages: Sequence[ChatMessage]) -> list[ChatMessage]:
+    """The messages, the first of them with what was said before it. It stays the customer's: the
+    words in it are theirs, and may claim anything."""
+    if not summary or not messages:
+        return list(messages)
+    before = fenced(summary, "what was said before, in short")
+    first: ChatMessage = {"role": "user", "content": f"{before}\n{messages[0]['content']}"}
+    return [first, *messages[1:]]
 
 
 def fitted(messages: Sequence[ChatMessage], tokens: int) -> list[ChatMessage]:
@@ -74,33 +89,10 @@ def _drop_back_to(kind: str, applied: list[Mapping[str, Any]]) -> None:
 
 
 def _said(event: Mapping[str, Any]) -> ChatMessage | None:
-    if event["event"] == "action" or _is_apology(event):
-        return None
-    words = [without_marks(_words(event.get("text"))), *_offered(event)]
-    content = "\n".join(word for word in words if word)
+    content = "" if event["event"] == "action" else without_marks(words_of(event))
     if not content:
         return None
     return {"role": "user" if event["event"] == "user" else "assistant", "content": content}
-
-
-def _is_apology(event: Mapping[str, Any]) -> bool:
-    """Ours for a failure: a model that reads its own apologies goes on apologising."""
-    metadata = event.get("metadata")
-    return isinstance(metadata, Mapping) and metadata.get("outcome") == "apology"
-
-
-def _offered(event: Mapping[str, Any]) -> list[str]:
-    """A message's buttons as the customer saw them, who may answer with a number."""
-    data = event.get("data")
-    buttons = data.get("buttons") if isinstance(data, Mapping) else None
-    if event["event"] != "bot" or not isinstance(buttons, list):
-        return []
-    titles = [_words(button.get("title")) for button in buttons if isinstance(button, Mapping)]
-    return [f"{n}. {title}" for n, title in enumerate(filter(None, titles), 1)]
-
-
-def _words(value: Any) -> str:
-    return value.strip() if isinstance(value, str) else ""
 
 
 def _from_customer_to_customer(messages: list[ChatMessage]) -> list[ChatMessage]:
@@ -109,11 +101,15 @@ def _from_customer_to_customer(messages: list[ChatMessage]) -> list[ChatMessage]
     return messages[spoken[0] : spoken[-1] + 1] if spoken else []
 
 
+def tokens_of(text: str) -> int:
+    """A guess that is rather too high."""
+    return len(text.encode(errors="replace")) // BYTES_PER_TOKEN + 5
+
+
 def _tokens(message: ChatMessage) -> int:
-    """A guess that is rather too high: English has four bytes a token, Chinese three."""
-    return len(message["content"].encode(errors="replace")) // 3 + 5
+    return tokens_of(message["content"])
 
 
 def _end_of(text: str, tokens: int) -> str:
-    room = max(tokens - 5, 1) * 3
+    room = max(tokens - 5, 1) * BYTES_PER_TOKEN
     return text.encode(errors="replace")[-room:].decode(errors="ignore")

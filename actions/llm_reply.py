@@ -14,16 +14,18 @@ from rasa_sdk.events import EventType
 from rasa_sdk.executor import CollectingDispatcher
 
 from actions.assistants import turn_of
-from actions.conversation import conversation, fitted
+from actions.conversation import conversation, fitted, tokens_of, with_summary
 from actions.fence import RULE
 from actions.guard import guarded
 from actions.ladder import Climb, Ladder
+from actions.memory import Memory
 from actions.model import Answer, Message, NoAnswer
 from actions.tool import Turn
 from actions.toolbox import Toolbox
 from actions.wording import for_customer
 from connectors.assistants import LiveAssistants
 from connectors.settings import Settings
+from connectors.store import Store
 
 log = structlog.get_logger(__name__)
 
@@ -48,9 +50,13 @@ class ActionLlmReply(Action):
     """Answers with the model; always says something, or lets another action say it."""
 
     def __init__(
-        self, writer: ReplyWriter | None = None, assistants: LiveAssistants | None = None
+        self,
+        writer: ReplyWriter | None = None,
+        assistants: LiveAssistants | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._writer = writer
+        self._memory = memory
         self._assistants = assistants
 
     def name(self) -> str:
@@ -61,7 +67,13 @@ class ActionLlmReply(Action):
     ) -> list[dict[str, Any]]:
         if self._writer is None:  # its connections belong to the loop that runs by now
             self._writer = ReplyWriter(Settings.load())
-        reply = await self._writer.reply_to(tracker.events, turn_of(tracker, self._assistants))
+        if self._memory is None:
+            self._memory = Memory(Store.connect(Settings.load().redis_url))
+        turn = turn_of(tracker, self._assistants)
+        known = await self._memory.of(tracker, turn.assistant)
+        reply = await self._writer.reply_to(known.events, turn, known.summary)
+        if known.nearly_full:
+            await self._memory.ask_for_summary(tracker.sender_id)
         if reply.text:
             # Extra keys become the metadata of the bot's event in the tracker.
             dispatcher.utter_message(text=reply.text, **reply.metadata)
@@ -79,16 +91,17 @@ class ReplyWriter:
     async def close(self) -> None:
         await self.ladder.close()
 
-    async def reply_to(self, events: Iterable[Any], turn: Turn) -> Reply:
+    async def reply_to(self, events: Iterable[Any], turn: Turn, summary: str = "") -> Reply:
         """Never raises, whatever the events, the models and the tools are like.
 
+        `summary` tells what was said before the events.
         The metadata says what came of it: outcome, model, tokens and latency in all, each attempt
         of the ladder, each tool that was called, and whatever tools noted.
         """
         began, toolbox = time.monotonic(), Toolbox(turn)
         climb = self.ladder.climb(turn.assistant, began + turn.assistant.deadline_seconds)
         try:
-            text, found = await self._answer(list(events), climb, toolbox)
+            text, found = await self._answer(list(events), summary, climb, toolbox)
         except NoAnswer as failure:
             text, found = _apology(turn, failure.reason)
         except Exception:
@@ -104,13 +117,19 @@ class ReplyWriter:
         return Reply(text, found, turn.events)
 
     async def _answer(
-        self, events: list[Any], climb: Climb, toolbox: Toolbox
+        self, events: list[Any], summary: str, climb: Climb, toolbox: Toolbox
     ) -> tuple[str, dict[str, Any]]:
         turn = toolbox.turn
-        said = fitted(conversation(events), turn.assistant.history_tokens)
+        room = turn.assistant.history_tokens
+        if summary:  # never more than half; see summary
+            room = max(room - tokens_of(summary), room // 2)
+        said = with_summary(summary, fitted(conversation(events), room))
         if not said:
             raise NoAnswer("no_text", "the session has no text of the customer to answer")
-        messages: list[Message] = [_instructions(turn, toolbox), *said]
+        messages: list[Message] = [
+            _instructions(turn, fences=bool(toolbox.tools or summary)),
+            *said,
+        ]
         for rounds_left in range(MOST_ROUNDS, -1, -1):
             schemas = toolbox.schemas if rounds_left else []
             answer = await climb.ask(messages, schemas, check=_usable)
@@ -123,9 +142,9 @@ class ReplyWriter:
         raise NoAnswer("tools_only", "the model called tools again and again, and said nothing")
 
 
-def _instructions(turn: Turn, toolbox: Toolbox) -> Message:
+def _instructions(turn: Turn, *, fences: bool) -> Message:
     prompt = turn.assistant.prompt_at(turn.now)
-    return {"role": "system", "content": f"{prompt}\n{RULE}" if toolbox.tools else prompt}
+    return {"role": "system", "content": f"{prompt}\n{RULE}" if fences else prompt}
 
 
 def _guarded(

@@ -13,6 +13,7 @@ from rasa_sdk.constants import DEFAULT_SERVER_PORT
 from rasa_sdk.plugin import plugin_manager
 from sanic import Sanic
 
+from actions import summary
 from actions.assistants import live_assistants
 from connectors.errors import SettingsError
 from connectors.sanic_guard import refuse_bad_lengths
@@ -45,6 +46,7 @@ class OurServer:
         for library in ("httpx", "httpx2", "openai"):
             logging.getLogger(library).setLevel(logging.WARNING)
         refuse_bad_lengths(app)
+        summary.keep(app, settings)
         follow_actions_port(settings.actions_port)
 
 

@@ -19,6 +19,7 @@ from connectors.part import Part
 from connectors.segments import count
 from connectors.session_life import session_keys
 from connectors.store import Store
+from connectors.transcript import lines_of
 from connectors.turn import Turn
 
 OVER = "the session ended before its texts were answered"
@@ -58,6 +59,7 @@ class Commits:
         """
         turn, conversation = commit.turn, commit.conversation
         events = [event.as_dict() for event in commit.events]
+        lines = lines_of(events)
         parts = turn.parts() if turn else []
         answer = await self.store.step(
             "commit",
@@ -73,11 +75,12 @@ class Commits:
             ],
             [
                 conversation,
-                _json(self._what_to_do(commit)),
+                _json(self._what_to_do(commit, len(lines))),
                 _json(_record(commit, events, parts)),
                 commit.letter.write() if commit.letter else "",
                 _json([event.as_dict() for event in commit.snapshot]) if commit.snapshot else "",
                 *map(_json, events),
+                *lines,
                 *(part.write() for part in parts),
             ],
         )
@@ -87,7 +90,7 @@ class Commits:
         if answer < 0:
             raise SessionOver(OVER)
 
-    def _what_to_do(self, commit: Commit) -> dict[str, Any]:
+    def _what_to_do(self, commit: Commit, lines: int) -> dict[str, Any]:
         turn = commit.turn
         told = {
             "session": commit.session,
@@ -95,6 +98,7 @@ class Commits:
             "id": sortable_id(),
             "replace": commit.replace,
             "events": len(commit.events),
+            "lines": lines,
             "settle_ms": self.settle_ms,
             "settle_at_most_ms": SETTLE_AT_MOST_MS,
             "inbox_wake": self.inbox.wake,

@@ -14,6 +14,7 @@ SESSION_IDS = "sms:sessions:ids"  # hash: conversation to the id of its last ses
 # key under which it is known to be complete.
 CONSENT = "sms:consent"
 DAY_PREFIX = "sms:day:"  # and the day since 1970; hash: segments, refused:REASON
+SUMMARIES = "summaries"  # the lane of sessions whose summary is due
 FENCE = "sms:fence"  # counts claims: a later holder has the higher number
 
 # How long things are remembered, in seconds.

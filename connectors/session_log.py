@@ -17,6 +17,8 @@ An entry's fields: `kind`, `conversation` (opaque, see ids), `session` ("" when 
                     tracker, as Rasa writes them; parts: id, body, segments, encoding;
                     assistant: its id, "" outside SMS; tries; seconds since the first of the
                     texts; failed: why it only got the plain sentence, or ""
+    summary         text: what the model reads instead of the oldest part of the session from now
+                    on; lines: how much went into it; attempts: what the model took
     part.sent       part, sid, status: Twilio has it
     part.dropped    part, reason, code: it will never be sent
     part.apology    part, body, segments, encoding; instead_of: the parts that came too late, for

@@ -6,12 +6,12 @@
 --       inbox of the customer, inbox lane, its leases, its tries,
 --       outbox of the customer, outbox lane, dead letters
 -- ARGV  conversation, what to do (JSON), record for the log (JSON), dead letter (JSON or ''),
---       snapshot (JSON or ''), events..., parts...
+--       snapshot (JSON or ''), events..., lines of the transcript..., parts...
 -- What to do:
 --       fence ('' outside a turn), texts (SID and session of each that the turn took),
 --       session (of the turn, or of the tracker; '' if that is new), ends (why the session ends
 --       with this, or ''), seconds (the session's time), id (for a new session), business, customer
---       and assistant ('' outside a turn), replace (the events), events (how many), settle_ms,
+--       and assistant ('' outside a turn), replace (the events), events and lines (how many), settle_ms,
 --       settle_at_most_ms, inbox_wake, outbox_wake, most_letters, left_open (by the answer, or '')
 -- Returns 1; 0 when somebody else holds the conversation by now; -1 if the session is over.
 local conversation, given = ARGV[1], cjson.decode(ARGV[2])
@@ -32,13 +32,15 @@ local function take_snapshot()
 end
 
 local function say()
-  local parts_from = 6 + given.events
+  local lines_from = 6 + given.events
+  local parts_from = lines_from + given.lines
   local session = opened_session(given.id, given.business, given.customer)
   if given.replace then
     redis.call('DEL', KEYS[2], KEYS[3])
-    redis.call('HDEL', KEYS[1], 'snapshot', 'snapshot_at', 'next', 'next_at')
+    redis.call('HDEL', KEYS[1], 'snapshot', 'snapshot_at', 'next', 'next_at', 'summary')
   end
-  for i = 6, parts_from - 1 do redis.call('RPUSH', KEYS[2], ARGV[i]) end
+  for i = 6, lines_from - 1 do redis.call('RPUSH', KEYS[2], ARGV[i]) end
+  for i = lines_from, parts_from - 1 do redis.call('RPUSH', KEYS[3], ARGV[i]) end
   log('turn', session, ARGV[3])
   take_snapshot()
   renew_session(given.seconds)
