@@ -111,7 +111,6 @@ class Commits:
 _OF_NO_TURN = {
     "fence": "",
     "texts": [],
-    "ends": "",
     "business": "",
     "customer": "",
     "assistant": "",
@@ -123,7 +122,6 @@ def _of_turn(turn: Turn) -> dict[str, Any]:
     return {
         "fence": turn.claim.fence,
         "texts": [(waiting.text.sid, waiting.session) for waiting in (*turn.late, *turn.texts)],
-        "ends": turn.ends,
         "business": turn.texts[0].text.business,
         "customer": turn.texts[0].text.customer,
         "assistant": turn.assistant.id,

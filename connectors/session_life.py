@@ -1,8 +1,8 @@
-"""The life of a session: it ends so long after the last message, either way, or when told to.
+"""The life of a session: it ends so long after the last message, either way.
 
-Accepting a text and committing a turn open and renew it (lua/_session.lua). Its keys end by
-themselves, all in the same millisecond. That is an event for nobody, so the ends are kept in an
-index, and whoever sweeps first puts the end on record.
+Accepting a text and committing a turn open and renew it (lua/_session.lua); STOP ends it at once.
+Otherwise its keys end by themselves, all in the same millisecond. That is an event for nobody, so
+the ends are kept in an index, and whoever sweeps first puts the end on record.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from connectors.store import Store, unavailable_is_named
 
 log = structlog.get_logger(__name__)
 
-INACTIVITY = "inactivity"
 LOOK_AGAIN_SECONDS = 10.0
 _AT_ONCE = 500
 
@@ -35,17 +34,16 @@ def session_keys(conversation: str) -> list[str]:
 
 
 class SessionLife:
-    """Ends sessions. Every step raises StoreUnavailable."""
+    """Notices ends."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    async def end(self, conversation: str, reason: str) -> bool:
-        """End the live session now, whatever it was about to say; False if there is none."""
-        return await self._end(conversation, reason, "0")
-
     async def sweep(self) -> float:
-        """Put on record which sessions have run out; the seconds until there may be more."""
+        """Put on record which sessions have run out; the seconds until there may be more.
+
+        Raises StoreUnavailable.
+        """
         with unavailable_is_named():
             seconds, microseconds = await self.store.client.time()
             now = seconds * 1000 + microseconds // 1000
@@ -53,8 +51,8 @@ class SessionLife:
                 keys.SESSION_ENDS, 0, now, start=0, num=_AT_ONCE
             )
         for conversation in over:
-            if await self._end(conversation, INACTIVITY, "1"):
-                log.info("session.ended", conversation=conversation, reason=INACTIVITY)
+            if await self.store.step("end", session_keys(conversation), [conversation]):
+                log.info("session.ended", conversation=conversation, reason="inactivity")
         with unavailable_is_named():
             first = await self.store.client.zrange(keys.SESSION_ENDS, 0, 0, withscores=True)
         wait = (first[0][1] - now) / 1000 if first else LOOK_AGAIN_SECONDS
@@ -68,7 +66,3 @@ class SessionLife:
             except StoreUnavailable:  # the workers say so
                 wait = LOOK_AGAIN_SECONDS
             await asyncio.sleep(wait)
-
-    async def _end(self, conversation: str, reason: str, only_when_due: str) -> bool:
-        names = session_keys(conversation)
-        return bool(await self.store.step("end", names, [conversation, reason, only_when_due]))

@@ -55,7 +55,6 @@ class Turn:
     texts: tuple[WaitingText, ...]
     assistant: Assistant
     late: tuple[WaitingText, ...] = ()  # of sessions that ended meanwhile; not answered
-    ends: str = ""  # why the session ends with this turn
     reply: SmsReply = field(default_factory=SmsReply)
     left_open: LeftOpen = NOTHING  # by the answer before this one
     committed: bool = False

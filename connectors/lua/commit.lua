@@ -9,10 +9,10 @@
 --       snapshot (JSON or ''), events..., lines of the transcript..., parts...
 -- What to do:
 --       fence ('' outside a turn), texts (SID and session of each that the turn took),
---       session (of the turn, or of the tracker; '' if that is new), ends (why the session ends
---       with this, or ''), seconds (the session's time), id (for a new session), business, customer
---       and assistant ('' outside a turn), replace (the events), events and lines (how many), settle_ms,
---       settle_at_most_ms, inbox_wake, outbox_wake, most_letters, left_open (by the answer, or '')
+--       session (of the turn, or of the tracker; '' if that is new), seconds (the session's time), id
+--       (for a new session), business, customer and assistant ('' outside a turn), replace (the
+--       events), events and lines (how many), settle_ms, settle_at_most_ms, inbox_wake, outbox_wake,
+--       most_letters, left_open (by the answer, or '')
 -- Returns 1; 0 when somebody else holds the conversation by now; -1 if the session is over.
 local conversation, given = ARGV[1], cjson.decode(ARGV[2])
 if given.fence ~= '' and redis.call('HGET', KEYS[9], conversation) ~= tostring(given.fence) then return 0 end
@@ -55,7 +55,6 @@ local function say()
     redis.call('RPUSH', KEYS[13], ARGV[4])
     redis.call('LTRIM', KEYS[13], -given.most_letters, -1)
   end
-  if given.ends ~= '' then end_session(given.ends, now) end
 end
 
 local function take_out_the_texts()

@@ -18,7 +18,6 @@ from connectors.part import Part
 from connectors.session_life import SessionLife, session_keys
 from connectors.session_store import SessionStore
 from connectors.store import Store
-from connectors.turn import current_turn
 from connectors.wire import StatusReport
 from tests.integration.test_turns import ADA, Office, office_of, text
 from tests.log import log_of
@@ -190,32 +189,6 @@ async def test_a_session_that_got_more_time_is_not_ended(office: Office, life: S
 
 async def run_out_the_index(office: Office) -> None:
     await office.store.client.zadd(keys.SESSION_ENDS, {await office.conversation(): 1})
-
-
-async def test_a_session_can_be_ended_at_once(office: Office, life: SessionLife) -> None:
-    office.worker.start()
-    await office.inbox.accept(text(1, "hello"))
-    await office.answers(1)
-    conversation = await office.conversation()
-    assert await life.end(conversation, "stop")
-    assert not await life.end(conversation, "stop")
-    [ended] = await records(office.store, "session.ended")
-    assert ended["data"]["reason"] == "stop"
-    assert not await office.store.client.exists(*session_keys(conversation)[:3])
-
-
-async def test_a_turn_can_end_its_session_with_its_last_words(office: Office) -> None:
-    async def this_is_the_end(_: str) -> None:
-        turn = current_turn.get()
-        assert turn is not None
-        turn.ends = "stop"
-
-    office.assistant.before_saving = this_is_the_end
-    office.worker.start()
-    await office.inbox.accept(text(1, "stop"))
-    assert await office.answers(1) == ["You said: stop"]
-    assert (await kinds(office.store))[-2:] == ["turn", "session.ended"]
-    assert await session_id(office) is None
 
 
 class TestTextsThatWaitedTooLong:

@@ -26,7 +26,7 @@ from actions.summary import Summarizer
 from connectors import keys
 from connectors.assistant import Assistant
 from connectors.lanes import Claim
-from connectors.session_life import SessionLife, session_keys
+from connectors.session_life import session_keys
 from connectors.session_store import SessionStore
 from connectors.settings import Settings
 from connectors.store import Store
@@ -228,7 +228,7 @@ class TestSummary:
         await summarize(summarizer, session.memory)
         await self.fill(session)
         await session.memory.ask_for_summary("c")
-        await SessionLife(store).end("c", "stop")
+        await store.client.delete(*session_keys("c")[:3])  # its time is up
         claim = await summarizer.lane.claim()
         assert isinstance(claim, Claim)
         await summarizer.handle(claim)
