@@ -19,10 +19,13 @@ from connectors.settings import Settings
 from connectors.store import Store
 from review import (
     api,
+    audit_pages,
     door,
+    export_pages,
     letters_pages,
     list_pages,
     live,
+    numbers_pages,
     people_pages,
     session_pages,
     tags_pages,
@@ -64,6 +67,9 @@ def create_app(settings: Settings, database: Database, store: Store) -> Starlett
             *api.routes(),
             *list_pages.routes(),
             *session_pages.routes(),
+            *export_pages.routes(),
+            *numbers_pages.routes(),
+            *audit_pages.routes(),
             *tags_pages.routes(),
             *letters_pages.routes(),
             *people_pages.routes(),

@@ -28,9 +28,11 @@ HEADERS = {
 # Name, path, and from which role on it is in the menu.
 MENU = (
     ("Sessions", "/", Role.VIEWER),
+    ("Numbers", "/numbers", Role.VIEWER),
     ("Tags", "/tags", Role.VIEWER),
     ("Dead letters", "/dead-letters", Role.OPERATOR),
     ("People", "/people", Role.ADMINISTRATOR),
+    ("Audit", "/audit", Role.ADMINISTRATOR),
 )
 
 templates = Environment(

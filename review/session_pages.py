@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from review import listing, reading, session_view
 from review.access import Role, route
+from review.accounts import note
 from review.filters import SORTS, BadFilter, Filter
 from review.judging import Judge, tags
 from review.list_pages import read_filter
@@ -30,6 +31,7 @@ def routes() -> list[Route]:
     }
     return [
         route("/sessions/{id}", session, Role.VIEWER),
+        route("/sessions/{id}/unmask", unmask, Role.OPERATOR, "POST"),
         *(
             route(f"/sessions/{{id}}/{name}", act, Role.REVIEWER, "POST")
             for name, act in posts.items()
@@ -39,9 +41,20 @@ def routes() -> list[Route]:
 
 def session(request: Request) -> Response:
     """The page; for a page that is open already, the conversation alone."""
-    if is_fragment(request):
-        return _flow(request)
-    wanted, found = read_filter(request), _read(request)
+    return _flow(request) if is_fragment(request) else _page(request, _read(request))
+
+
+def unmask(request: Request) -> Response:
+    """The page once more, with the customer's number; that it was shown is on record."""
+    found = _read(request)
+    with request.app.state.database.writing() as connection:
+        found["customer"] = reading.customer_of(connection, found["id"])
+        note(connection, request.state.person.name, "saw a number", session=found["id"])
+    return _page(request, found, unmasked=True)
+
+
+def _page(request: Request, found: dict[str, Any], *, unmasked: bool = False) -> Response:
+    wanted = read_filter(request)
     newer, older = _neighbours(request, wanted, found)
     return render(
         request,
@@ -51,6 +64,7 @@ def session(request: Request) -> Response:
         older=older,
         facts=session_view.facts(found, request.app.state.prices.currency),
         desk=None,
+        unmasked=unmasked,
         **_given(request, found),
     )
 
@@ -66,12 +80,16 @@ def _read(request: Request) -> dict[str, Any]:
 
 def _given(request: Request, found: dict[str, Any]) -> dict[str, Any]:
     """What the page and its parts need."""
-    may_review = request.state.person.role >= Role.REVIEWER
+    role = request.state.person.role
     return {
         "session": session_view.heading(found),
         "flow": session_view.flow(found["flow"], request.app.state.prices.currency),
         "all_tags": found["all_tags"],
-        "may": {"review": may_review, "unmask": False, "delete": False},
+        "may": {
+            "review": role >= Role.REVIEWER,
+            "unmask": role >= Role.OPERATOR,
+            "delete": False,
+        },
     }
 
 

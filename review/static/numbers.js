@@ -21,12 +21,12 @@
         width: place.clientWidth,
         height: 240,
         cursor: { points: { size: 7 } },
-        scales: { y: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
+        scales: { x: { range: (_, low, high) => [low - 43200, high + 43200] }, y: { range: (_, low, high) => [0, (high || 1) * 1.1] } },
         axes: [axis, { ...axis, size: 56, values: (_, ticks) => ticks.map((v) => plot.unit === "$" ? `$${v}` : `${v}${plot.unit}`) }],
         series: [
           { label: "Day", value: (_, at) => at == null ? "" : new Date(at * 1000).toISOString().slice(0, 10) },
           ...plot.series.map((line, n) => ({
-            label: line.name, stroke: strokes[n], width: 2, points: { show: days.length < 3 },
+            label: line.name, stroke: strokes[n], width: 2, points: { show: days.length <= 90, size: 5, fill: strokes[n] },
             value: (_, v) => v == null ? "" : plot.unit === "$" ? `$${v}` : `${v}${plot.unit}`,
           })),
         ],

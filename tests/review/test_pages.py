@@ -288,3 +288,64 @@ async def test_a_token_is_shown_once_and_revoked(office: Office) -> None:
         await admin.post(revoke)
         assert (await program.get("/")).status_code == 401
     await admin.client.aclose()
+
+
+async def test_the_numbers_have_figures_beside_the_plots(
+    office: Office, store: Store, reviewer: Reader
+) -> None:
+    ada = Customer(store)
+    await ada.opens()
+    await ada.talks("hello", "Hi!")
+    part = await ada.is_told("Still there?", await ada.texts("and?"))
+    await ada.gets(part, "undelivered", "30034")
+    await shown(office, ada)
+    page = await reviewer.page("/numbers?days=7")
+    data = json.loads(page.split('id="figures">')[1].split("</script>")[0])
+    assert len(data["days"]) == 7
+    texts = data["plots"][0]["series"][0]
+    assert (texts["name"], texts["values"][-1]) == ("texts", 2)
+    assert "our number is not registered for 10DLC (error 30034)" in page
+    assert (await reviewer.get("/numbers?days=8")).status_code == 400
+
+
+async def test_a_list_is_taken_along_and_that_is_on_record(
+    office: Office, store: Store, reviewer: Reader
+) -> None:
+    ada = Customer(store)
+    await ada.opens()
+    await ada.talks("hello", "=HYPERLINK(1)")
+    await shown(office, ada)
+    answer = await reviewer.get("/sessions.csv?q=hello")
+    assert answer.headers["content-disposition"] == 'attachment; filename="sessions.csv"'
+    assert ada.session in answer.text
+    assert ",=HYPERLINK" not in answer.text
+    assert ADA not in answer.text
+    [session] = (await reviewer.get("/sessions.json")).json()["sessions"]
+    assert session["id"] == ada.session
+    tracker = (await reviewer.get(f"/sessions/{ada.session}/tracker.json")).json()
+    assert [e["event"] for e in tracker["events"]] == ["user", "action", "bot", "action"]
+    whole = (await reviewer.get(f"/sessions/{ada.session}/session.json")).json()
+    assert [item["body"] for item in whole["flow"] if item["type"] == "message"] == ada.bodies
+    admin = reader_of(office, Role.ADMINISTRATOR)
+    assert "took sessions along" in await admin.page("/audit")
+    await admin.client.aclose()
+
+
+async def test_a_number_is_shown_to_operators_and_that_is_on_record(
+    office: Office, store: Store, reviewer: Reader
+) -> None:
+    ada = Customer(store)
+    await ada.opens()
+    await ada.talks("hello", "Hi!")
+    await shown(office, ada)
+    path = f"/sessions/{ada.session}/unmask"
+    assert (await reviewer.post(path)).status_code == 403
+    operator = reader_of(office, Role.OPERATOR)
+    assert ADA in (await operator.post(path)).text
+    assert ADA not in await operator.page(f"/sessions/{ada.session}")
+    await operator.client.aclose()
+    admin = reader_of(office, Role.ADMINISTRATOR)
+    page = await admin.page("/audit")
+    assert "saw a number" in page
+    assert "a-operator" in page
+    await admin.client.aclose()
