@@ -151,10 +151,13 @@ class Standings:
 
 
 def _registration(fields: dict[str, str]) -> Standing:
-    told = json.loads(fields.get(_REGISTRATION, "{}"))
-    if not told or time.time() - told.pop("at") > BELIEVED_SECONDS:
-        return NEVER_LOOKED
-    return Standing(**{**told, "verdict": Verdict(told["verdict"])})
+    try:
+        told = json.loads(fields[_REGISTRATION])
+        if time.time() - told.pop("at") > BELIEVED_SECONDS:
+            return NEVER_LOOKED
+        return Standing(**{**told, "verdict": Verdict(told["verdict"])})
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return NEVER_LOOKED  # nothing is there, or another version of us wrote it
 
 
 def _flags(fields: dict[str, str]) -> frozenset[int]:

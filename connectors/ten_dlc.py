@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from connectors.registration import Registration
+
 TOLL_FREE_CODES = frozenset({"800", "833", "844", "855", "866", "877", "888"})
 _SHORT_CODE = re.compile(r"\d{5,6}")
 _NORTH_AMERICAN = re.compile(r"\+1(\d{3})\d{7}")
@@ -35,79 +37,6 @@ class Standing:
 
     def __str__(self) -> str:
         return f"{self.seen}; {self.do}" if self.do else self.seen
-
-
-@dataclass(frozen=True)
-class OwnedNumber:
-    """A number of the account, and where Twilio takes the texts that come to it."""
-
-    sid: str
-    number: str
-    sends_sms: bool
-    sms_url: str = ""
-    sms_method: str = "POST"
-    sms_fallback_url: str = ""
-    sms_fallback_method: str = "POST"
-    sms_application_sid: str = ""
-
-
-@dataclass(frozen=True)
-class Service:
-    """A Messaging Service. `numbers` counts the numbers in its pool."""
-
-    sid: str
-    name: str
-    defers_to_number: bool
-    inbound_url: str = ""
-    status_url: str = ""
-    numbers: int = 1
-
-
-@dataclass(frozen=True)
-class Campaign:
-    """A campaign; `status` is Twilio's word, `errors` what the reviewers wrote."""
-
-    sid: str
-    brand_sid: str
-    status: str
-    use_case: str = ""
-    mock: bool = False
-    errors: tuple[str, ...] = ()
-    att_class: str = ""
-    att_rate: int | None = None
-    tmobile_tier: str = ""
-    # What was registered as the answers to HELP, STOP and START; "" where nothing was.
-    help: str = ""
-    opted_out: str = ""
-    opted_in: str = ""
-
-
-@dataclass(frozen=True)
-class Brand:
-    """A registered business; `score` is 0 to 100, or None where nobody has vetted it."""
-
-    sid: str
-    status: str
-    type: str = ""
-    score: int | None = None
-    mock: bool = False
-    failure: str = ""
-
-
-@dataclass(frozen=True)
-class Registration:
-    """All that Twilio knows about a number. `brand` is None where it may not be read."""
-
-    number: str
-    owned: OwnedNumber | None = None
-    service: Service | None = None
-    campaigns: tuple[Campaign, ...] = ()
-    brand: Brand | None = None
-
-    @property
-    def campaign(self) -> Campaign | None:
-        """The one that counts: a verified one if there is one."""
-        return next(iter(sorted(self.campaigns, key=lambda c: not _is_verified(c))), None)
 
 
 NEVER_LOOKED = Standing(Verdict.UNKNOWN, "never_looked", "nobody has asked Twilio yet")
@@ -181,7 +110,7 @@ def _is_in_a_campaign(found: Registration) -> Standing | None:
 
 def _campaign_is_verified(found: Registration) -> Standing | None:
     campaign = found.campaign
-    if campaign is None or _is_verified(campaign):
+    if campaign is None or campaign.is_verified:
         return None
     if campaign.mock:
         return _refused("campaign_mock", "its campaign is a mock", "register a real one")
@@ -190,10 +119,6 @@ def _campaign_is_verified(found: Registration) -> Standing | None:
     if campaign.errors:
         seen += f" ({'; '.join(campaign.errors)})"
     return _refused(f"campaign_{status.lower()}", seen, _ABOUT_CAMPAIGN.get(status, _ASK_TWILIO))
-
-
-def _is_verified(campaign: Campaign) -> bool:
-    return campaign.status.upper() == "VERIFIED" and not campaign.mock
 
 
 def _brand_is_approved(found: Registration) -> Standing | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from twilio.base.exceptions import TwilioRestException
 
-from connectors.ten_dlc import Brand, Campaign, OwnedNumber, Registration, Service
+from connectors.registration import Brand, Campaign, OwnedNumber, Registration, Service
 from connectors.twilio_client import TwilioClient
 
 PAGE = 1000
@@ -121,8 +121,8 @@ def _service(found: Any, numbers: int) -> Service:
 
 
 def _campaign(found: Any) -> Campaign:
-    limits = found.rate_limits or {}
-    att, tmobile = limits.get("att") or {}, limits.get("tmobile") or {}
+    limits = _object(found.rate_limits)
+    att, tmobile = _object(limits.get("att")), _object(limits.get("tmobile"))
     return Campaign(
         sid=str(found.sid),
         brand_sid=str(found.brand_registration_sid),
@@ -131,7 +131,6 @@ def _campaign(found: Any) -> Campaign:
         mock=bool(found.mock),
         errors=tuple(_error(error) for error in found.errors or ()),
         att_class=str(att.get("msg_class") or ""),
-        att_rate=att.get("mps"),
         tmobile_tier=str(tmobile.get("brand_tier") or ""),
         help=found.help_message or "",
         opted_out=found.opt_out_message or "",
@@ -148,6 +147,11 @@ def _brand(found: Any) -> Brand:
         mock=bool(found.mock),
         failure=found.failure_reason or "",
     )
+
+
+def _object(given: Any) -> Mapping[str, Any]:
+    """Carriers fill these in as they like."""
+    return given if isinstance(given, Mapping) else {}
 
 
 def _error(error: Any) -> str:

@@ -66,6 +66,9 @@ class TwilioClient:
             if page := _refused_page(error):
                 _refused(page.status_code, _code(page.text) or page.status_code)
             _failed(error)
+        except (ValueError, TypeError, AttributeError) as error:
+            # twilio trips over an answer that is not as documented: a proxy's page, half a JSON.
+            raise SendUnknown("Twilio's answer cannot be read") from error
 
     @property
     def clock_ahead_seconds(self) -> float | None:
@@ -73,6 +76,8 @@ class TwilioClient:
         return self._http.clock_ahead_seconds
 
     def close(self) -> None:
+        """What is under way in a thread ends with its next request."""
+        self._http.closed = True
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -80,6 +85,7 @@ class _HttpClient(TwilioHttpClient):
     """twilio's own, with a pool as large as ours; it keeps Retry-After and looks at Date."""
 
     clock_ahead_seconds: float | None = None
+    closed = False
 
     def __init__(self, timeout: float) -> None:
         super().__init__(timeout=timeout)
@@ -88,6 +94,8 @@ class _HttpClient(TwilioHttpClient):
         self.session.mount("http://", adapter)
 
     def request(self, *args: Any, **kwargs: Any) -> Any:
+        if self.closed:
+            raise SendUnavailable("this process is about to end")
         response = super().request(*args, **kwargs)
         self.clock_ahead_seconds = _ahead_of(response.headers)
         if response.status_code == 429:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from connectors.ten_dlc import OwnedNumber, Registration, Service
+from connectors.registration import OwnedNumber, Registration, Service
 from connectors.wire import WEBHOOK_PATH
 
 # What Twilio does when a webhook fails: two more tries, of which each has 2 s to connect and 4 s to

@@ -5,7 +5,7 @@ Carriers set these limits and change them; docs/10dlc.md says where the figures 
 
 from __future__ import annotations
 
-from connectors.ten_dlc import Brand, Campaign
+from connectors.registration import Brand, Campaign
 
 # A brand's score, and segments per second for all carriers together.
 _BY_SCORE = ((75, 225.0), (50, 120.0), (0, 12.0))

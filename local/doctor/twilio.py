@@ -6,10 +6,11 @@ from collections.abc import Iterable
 
 from connectors.errors import SmsError, StoreUnavailable
 from connectors.ids import mask
+from connectors.registration import Registration
 from connectors.settings import Settings
 from connectors.standings import Standings
 from connectors.store import Store
-from connectors.ten_dlc import Registration, Standing, Verdict, judge
+from connectors.ten_dlc import Standing, Verdict, judge
 from connectors.twilio_account import TwilioAccount
 from connectors.twilio_client import TwilioClient
 from connectors.wiring import astray

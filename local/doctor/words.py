@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connectors.assistant import Assistant
-from connectors.ten_dlc import Campaign
+from connectors.registration import Campaign
 from local.doctor.finding import Finding
 
 _KEYWORDS = {"help": "HELP", "opted_out": "STOP", "opted_in": "START"}

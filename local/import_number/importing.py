@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.assistants import FOLDER, Assistants
+from connectors.registration import Registration
 from connectors.settings import Settings, is_loopback
-from connectors.ten_dlc import Registration, Verdict, judge
+from connectors.ten_dlc import Verdict, judge
 from connectors.twilio_account import TwilioAccount
 from connectors.wiring import astray
 from local.import_number import plan, record

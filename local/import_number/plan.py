@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from connectors.ten_dlc import OwnedNumber, Registration, Service
+from connectors.registration import OwnedNumber, Registration, Service
 from connectors.wire import STATUS_PATH
 from connectors.wiring import is_ours, webhook
 

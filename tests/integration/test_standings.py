@@ -8,15 +8,22 @@ from dataclasses import dataclass
 
 import httpx
 import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from connectors import keys
+from connectors.errors import SendUnavailable
 from connectors.settings import Twilio
 from connectors.standings import BELIEVED_SECONDS, FLAG_SECONDS, Standings
 from connectors.store import Store
 from connectors.ten_dlc import Verdict
 from connectors.twilio_account import TwilioAccount
 from connectors.twilio_client import TwilioClient
+from local.ports import free_port
 from tests.pretend_business import (
     ACCOUNT,
     BUSINESS,
@@ -24,6 +31,7 @@ from tests.pretend_business import (
     TOKEN,
     open_twilio,
     pretend_config,
+    serving,
 )
 
 pytestmark = pytest.mark.integration
@@ -151,6 +159,43 @@ async def test_when_twilio_could_never_be_asked_the_number_may_send(office: Offi
     await standings.refresh()
     assert standings.of(BUSINESS).verdict is Verdict.UNKNOWN
     assert standings.why_not(BUSINESS) is None
+
+
+@pytest.mark.parametrize("answer", ["<html>busy</html>", "[]", '{"services": 3}', "{}"])
+async def test_rubbish_on_the_way_does_not_end_the_looking(
+    office: Office, store: Store, answer: str
+) -> None:
+    async def says(request: Request) -> Response:
+        return Response(answer, media_type="application/json")
+
+    anything = Starlette(routes=[Route("/{path:path}", says)])
+    server = uvicorn.Server(
+        uvicorn.Config(anything, port=free_port(), log_level="error", ws="none")
+    )
+    with serving(server) as url:
+        settings = Twilio(ACCOUNT, (TOKEN,), None, url, NUMBERS, NOBODY, pretend=False)
+        client = TwilioClient(settings, timeout=10)
+        standings = Standings(store, TwilioAccount(client), lambda: NUMBERS, strict=True)
+        await standings.refresh()
+        client.close()
+    assert standings.why_not(BUSINESS) is None
+    assert standings.of(BUSINESS).verdict is Verdict.UNKNOWN
+
+
+async def test_what_another_version_of_us_wrote_is_passed_over(office: Office) -> None:
+    standings = office.process()
+    await standings.refresh()
+    for key in await office.store.client.keys(keys.ten_dlc("*")):
+        for told in ('{"verdict": "perhaps", "at": 9e9}', '{"at": 9e9, "mood": 1}', "{", "3"):
+            await office.store.put_field(key, "registration", told, 60)
+            await standings.refresh()
+    assert standings.of(BUSINESS).verdict is Verdict.UNKNOWN
+
+
+async def test_a_client_that_is_closed_asks_nothing_more(office: Office) -> None:
+    office.account.client.close()
+    with pytest.raises((SendUnavailable, RuntimeError)):
+        await office.account.registrations(NUMBERS)
 
 
 async def test_what_twilio_said_long_ago_is_no_knowledge(office: Office) -> None:

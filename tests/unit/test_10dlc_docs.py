@@ -7,8 +7,9 @@ import re
 import pytest
 
 from connectors.assistant import Texts
+from connectors.registration import Brand, Campaign
 from connectors.settings import ROOT
-from connectors.ten_dlc import TELLING, Brand, Campaign
+from connectors.ten_dlc import TELLING
 from local.doctor import rate
 from tests.unit.test_ten_dlc import TABLE
 

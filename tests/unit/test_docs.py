@@ -83,6 +83,7 @@ def test_pure_rooms_touch_nothing() -> None:
         "ids",
         "keys",
         "errors",
+        "registration",
         "ten_dlc",
         "assistant",
         "hours",

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from connectors.assistant import Assistant
-from connectors.ten_dlc import Brand, Campaign
+from connectors.registration import Brand, Campaign
 from local.doctor import rate, redis, twilio, words
 from local.doctor.public_url import Answers, judge
 

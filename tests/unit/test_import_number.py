@@ -11,7 +11,7 @@ import pytest
 
 from connectors.assistants import FOLDER
 from connectors.errors import SettingsError
-from connectors.ten_dlc import OwnedNumber, Registration, Service
+from connectors.registration import OwnedNumber, Registration, Service
 from connectors.wiring import astray, webhook
 from local.import_number import files, plan
 from local.import_number.record import Record

@@ -6,17 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.ten_dlc import (
-    NEVER_LOOKED,
-    Brand,
-    Campaign,
-    OwnedNumber,
-    Registration,
-    Service,
-    Verdict,
-    judge,
-    told_by_carriers,
-)
+from connectors.registration import Brand, Campaign, OwnedNumber, Registration, Service
+from connectors.ten_dlc import NEVER_LOOKED, Verdict, judge, told_by_carriers
 
 NUMBER = OwnedNumber("PN1", "+15550100001", sends_sms=True)
 SERVICE = Service("MG1", "Front desk", defers_to_number=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from connectors.ten_dlc import OwnedNumber, Registration, Service
+from connectors.registration import OwnedNumber, Registration, Service
 from connectors.wiring import OVERRIDES, astray, webhook
 
 PUBLIC = "https://sms.example.com"
