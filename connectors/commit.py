@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from rasa.shared.core.events import Event
+from rasa.shared.core.events import BotUttered, Event
 
 from connectors import keys
 from connectors.dead_letters import DeadLetter
@@ -15,13 +15,14 @@ from connectors.errors import SessionOver
 from connectors.ids import sortable_id
 from connectors.inbox import SETTLE_AT_MOST_MS
 from connectors.lanes import Lane, held
-from connectors.part import Part
+from connectors.part import OPTED_OUT, Part
 from connectors.segments import count
 from connectors.session_life import session_keys
 from connectors.store import Store
 from connectors.transcript import lines_of
 from connectors.turn import Turn
 
+MODEL = "model"  # how it is known that somebody is out: they said so, in words of their own
 OVER = "the session ended before its texts were answered"
 
 
@@ -60,7 +61,7 @@ class Commits:
         turn, conversation = commit.turn, commit.conversation
         events = [event.as_dict() for event in commit.events]
         lines = lines_of(events)
-        parts = turn.parts() if turn else []
+        parts = _parts(turn, commit.events) if turn else []
         answer = await self.store.step(
             "commit",
             [
@@ -72,6 +73,8 @@ class Commits:
                 self.outbox.items(conversation),
                 self.outbox.due,
                 keys.DEAD_LETTERS,
+                keys.DESK,
+                keys.CONSENT,
             ],
             [
                 conversation,
@@ -105,7 +108,7 @@ class Commits:
             "outbox_wake": self.outbox.wake,
             "most_letters": keys.MOST_DEAD_LETTERS,
         }
-        return told | (_of_turn(turn) if turn else _OF_NO_TURN)
+        return told | (_of_turn(turn, commit.events) if turn else _OF_NO_TURN)
 
 
 _OF_NO_TURN = {
@@ -115,10 +118,13 @@ _OF_NO_TURN = {
     "customer": "",
     "assistant": "",
     "left_open": "",
+    "hand_over": "",
+    "wait_ms": 0,
+    "opted_out": "",
 }
 
 
-def _of_turn(turn: Turn) -> dict[str, Any]:
+def _of_turn(turn: Turn, events: Sequence[Event]) -> dict[str, Any]:
     return {
         "fence": turn.claim.fence,
         "texts": [(waiting.text.sid, waiting.session) for waiting in (*turn.late, *turn.texts)],
@@ -126,7 +132,30 @@ def _of_turn(turn: Turn) -> dict[str, Any]:
         "customer": turn.texts[0].text.customer,
         "assistant": turn.assistant.id,
         "left_open": turn.leaves_open().write(),
+        "hand_over": _asked_for_a_person(events) or "",
+        "wait_ms": turn.assistant.hand_over_minutes * 60_000,
+        "opted_out": MODEL if _noted(events, "opt_out") else "",
     }
+
+
+def _parts(turn: Turn, events: Sequence[Event]) -> list[Part]:
+    """Ready for the outbox; the last one to somebody who is out from now on is let through."""
+    if _noted(events, "opt_out"):
+        return [replace(part, kind=OPTED_OUT) for part in turn.parts()]
+    return turn.parts()
+
+
+def _asked_for_a_person(events: Sequence[Event]) -> dict[str, str] | None:
+    asked = _noted(events, "hand_over")
+    if not isinstance(asked, dict):
+        return None
+    return {name: str(asked.get(name, "")) for name in ("reason", "asked_by")}
+
+
+def _noted(events: Sequence[Event], name: str) -> Any:
+    """What an action noted beside its answer for the commit: see actions/tools/."""
+    noted = (event.metadata.get(name) for event in events if isinstance(event, BotUttered))
+    return next((each for each in noted if each), None)
 
 
 def _record(commit: Commit, events: list[dict[str, Any]], parts: list[Part]) -> dict[str, Any]:

@@ -8,6 +8,8 @@ SmsError
  +- SessionOver       the session of these texts has ended: nobody is texted any more
  +- NothingToSay      a turn ended without a reply: try again, then apologise
  +- NotAllowed        the gate refuses: say so to whoever asked, and do not try again
+ +- HeldByAnother     an operator has this conversation: leave it to them
+ +- NotHeld           the operator does not hold this conversation (any more): take it first
  +- SendRefused       Twilio will never take this message: do not send it again
  +- SendUnavailable   Twilio did not take the message: send it again later
  +- SendUnknown       Twilio may have taken the message: look it up before sending it again
@@ -49,6 +51,18 @@ class NotAllowed(SmsError):
         super().__init__(f"{reason}: {do}")
         self.reason = reason
         self.do = do
+
+
+class HeldByAnother(SmsError):
+    """Another operator has this conversation. `operator` is who."""
+
+    def __init__(self, operator: str) -> None:
+        super().__init__(f"{operator} has this conversation")
+        self.operator = operator
+
+
+class NotHeld(SmsError):
+    """The operator does not hold this conversation, so nothing was said in their name."""
 
 
 class SendRefused(SmsError):

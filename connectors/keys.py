@@ -15,6 +15,7 @@ SESSION_IDS = "sms:sessions:ids"  # hash: conversation to the id of its last ses
 CONSENT = "sms:consent"
 DAY_PREFIX = "sms:day:"  # and the day since 1970; hash: segments, refused:REASON
 SUMMARIES = "summaries"  # the lane of sessions whose summary is due
+DESK = "sms:desk"  # sorted set: conversations with a person, by when an answer is due; see handover
 FENCE = "sms:fence"  # counts claims: a later holder has the higher number
 
 # How long things are remembered, in seconds.
@@ -60,7 +61,8 @@ def limits(conversation: str) -> str:
 
 
 def session(conversation: str) -> str:
-    """Hash: id, opened_ms, business, customer, assistant; awaited, awaited_until; left_open."""
+    """Hash: id, opened_ms, business, customer, assistant; awaited, awaited_until; left_open;
+    desk, desk_by, desk_since, desk_reason: see handover."""
     return f"session:{conversation}"
 
 

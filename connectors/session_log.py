@@ -19,6 +19,9 @@ An entry's fields: `kind`, `conversation` (opaque, see ids), `session` ("" when 
                     texts; failed: why it only got the plain sentence, or ""
     summary         text: what the model reads instead of the oldest part of the session from now
                     on; lines: how much went into it; attempts: what the model took
+    handover.asked  reason; asked_by: model, customer: a person is waited for
+    handover.taken  operator: answers instead of the assistant from now on
+    handover.released  operator ("" for the time limit), reason: the assistant is back
     part.sent       part, sid, status: Twilio has it
     part.dropped    part, reason, code: it will never be sent
     part.apology    part, body, segments, encoding; instead_of: the parts that came too late, for

@@ -20,6 +20,7 @@ from connectors import keys, rasa_patches, rasa_speed
 from connectors.commit import OVER, Commit, Commits
 from connectors.dead_letters import DeadLetter
 from connectors.errors import NothingToSay, SessionOver
+from connectors.handover import HELD, WAITING, obey
 from connectors.layout import prepared
 from connectors.settings import Settings
 from connectors.store import Store, unavailable_is_named
@@ -80,6 +81,8 @@ class SessionStore(TrackerStore):
         turn = _turn_of(sender_id)
         if turn and turn.session != session:
             raise SessionOver(OVER)
+        if turn and tracker:
+            obey(tracker, await self.store.field(keys.session(sender_id), "desk"))
         return tracker
 
     async def retrieve_full_tracker(self, conversation_id: str) -> DialogueStateTracker | None:
@@ -138,8 +141,13 @@ class SessionStore(TrackerStore):
             await self._stream_new_events(self.event_broker, new, tracker.sender_id)
 
     async def apologise(self, turn: Turn, sentence: str, reason: str) -> None:
-        """Commit a plain sentence as the answer to a turn that Rasa could not finish."""
-        turn.reply.texts[:] = [prepared(sentence, turn.reply.style)]
+        """Commit a plain sentence as the answer to a turn that Rasa could not finish.
+
+        Nothing is said where a person answers: to them the text is there all the same.
+        """
+        desk = await self.store.field(keys.session(turn.conversation), "desk")
+        is_ours = desk not in (WAITING, HELD)
+        turn.reply.texts[:] = [prepared(sentence, turn.reply.style)] if is_ours else []
         turn.reply.choices.clear()
         letter = DeadLetter.new(turn.conversation, reason, turn.claim.items)
         await self._answer(turn, {"outcome": "apology", "reason": reason}, letter)
@@ -164,9 +172,10 @@ class SessionStore(TrackerStore):
                 message_id=message.message_id,
                 metadata=message.metadata,
             ),
-            BotUttered("\n".join(turn.laid_out().messages), metadata=metadata),
-            ActionExecuted("action_listen"),
         ]
+        if turn.reply.texts:
+            said = "\n".join(turn.laid_out().messages)
+            events += [BotUttered(said, metadata=metadata), ActionExecuted("action_listen")]
         await self.commits.write(
             Commit(turn.conversation, turn.session, events, turn, letter=letter)
         )

@@ -28,6 +28,7 @@ from connectors.consent import CODE_21610
 from connectors.consent_history import last_words
 from connectors.errors import SettingsError, StoreUnavailable, Unreadable
 from connectors.gatekeeper import Gatekeeper
+from connectors.handover import HandOver
 from connectors.house_rules import HouseRules
 from connectors.ids import mask
 from connectors.inbox import Inbox
@@ -218,8 +219,13 @@ class Desk:
             asyncio.create_task(self.standings.run(), name="standings"),
             asyncio.create_task(SessionLife(self.store).run(), name="session ends"),
             asyncio.create_task(self.ledger.run(), name="ledger"),
+            asyncio.create_task(self._hand_over().run(), name="hand-over"),
         ]
         log.info("sms.ready", numbers=[mask(n) for n in self.attached])
+
+    def _hand_over(self) -> HandOver:
+        seconds = self.settings.session_ttl_seconds
+        return HandOver(self.store, self.assistants, seconds, self.gatekeeper)
 
     def _sender(self) -> Sender:
         settings = self.settings

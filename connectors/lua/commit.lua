@@ -4,7 +4,7 @@
 -- outside the live session.
 -- KEYS  those of a session (_session.lua),
 --       inbox of the customer, inbox lane, its leases, its tries,
---       outbox of the customer, outbox lane, dead letters
+--       outbox of the customer, outbox lane, dead letters, desk, ledger
 -- ARGV  conversation, what to do (JSON), record for the log (JSON), dead letter (JSON or ''),
 --       snapshot (JSON or ''), events..., lines of the transcript..., parts...
 -- What to do:
@@ -12,7 +12,9 @@
 --       session (of the turn, or of the tracker; '' if that is new), seconds (the session's time), id
 --       (for a new session), business, customer and assistant ('' outside a turn), replace (the
 --       events), events and lines (how many), settle_ms, settle_at_most_ms, inbox_wake, outbox_wake,
---       most_letters, left_open (by the answer, or '')
+--       most_letters, left_open (by the answer, or ''), hand_over (to a person, with this: reason,
+--       asked_by; or ''), wait_ms (for one), opted_out (how that is known, for who is out from now
+--       on; or '')
 -- Returns 1; 0 when somebody else holds the conversation by now; -1 if the session is over.
 local conversation, given = ARGV[1], cjson.decode(ARGV[2])
 if given.fence ~= '' and redis.call('HGET', KEYS[9], conversation) ~= tostring(given.fence) then return 0 end
@@ -31,6 +33,26 @@ local function take_snapshot()
     'next', ARGV[5], 'next_at', redis.call('LLEN', KEYS[2]))
 end
 
+-- A person is asked for; or the customer waits, with one more text, for the one who was.
+local function go_to_the_desk(session)
+  if given.hand_over ~= '' then
+    redis.call('HSET', KEYS[1], 'desk', 'waiting', 'desk_since', now, 'desk_reason', given.hand_over.reason)
+    redis.call('ZADD', KEYS[14], now + given.wait_ms, conversation)
+    log('handover.asked', session, cjson.encode(given.hand_over))
+  elseif redis.call('HGET', KEYS[1], 'desk') == 'held' and redis.call('ZSCORE', KEYS[14], conversation) == 'inf' then
+    redis.call('ZADD', KEYS[14], now + given.wait_ms, conversation)
+  end
+end
+
+-- A customer wants no more texts, in words that only the model understood.
+local function opt_out(session)
+  redis.call('HSET', KEYS[15], conversation, 'out', conversation .. ':at', now)
+  log('consent', session, cjson.encode({
+    business = given.business, customer = given.customer, state = 'out', how = given.opted_out, sid = '',
+  }))
+  end_session('opted_out', now)
+end
+
 local function say()
   local lines_from = 6 + given.events
   local parts_from = lines_from + given.lines
@@ -47,6 +69,7 @@ local function say()
 
   if given.fence ~= '' then
     redis.call('HSET', KEYS[1], 'left_open', given.left_open, 'assistant', given.assistant)
+    go_to_the_desk(session)
   end
   local parts = {}
   for i = parts_from, #ARGV do table.insert(parts, ARGV[i]) end
@@ -55,6 +78,7 @@ local function say()
     redis.call('RPUSH', KEYS[13], ARGV[4])
     redis.call('LTRIM', KEYS[13], -given.most_letters, -1)
   end
+  if given.opted_out ~= '' then opt_out(session) end
 end
 
 local function take_out_the_texts()
