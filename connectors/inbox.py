@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from enum import IntEnum
 
@@ -47,19 +48,20 @@ class WaitingText:
 
 
 class Inbox:
-    """Accepts texts. `settle_ms` is how long after a text its customer may send more."""
+    """Accepts texts. `settle_ms` is how long after a text its customer may send more;
+    `session_seconds` is how long a session with one of our numbers lasts."""
 
     def __init__(
         self,
         store: Store,
         *,
         settle_ms: int,
-        session_ttl_seconds: int,
+        session_seconds: Callable[[str], int],
         rules: HouseRules | None = None,
     ) -> None:
         self.store = store
         self.settle_ms = settle_ms
-        self.session_ttl_seconds = session_ttl_seconds
+        self.session_seconds = session_seconds
         self.rules = rules or HouseRules()
         self.lane = Lane(store, "inbox", TEXTS_PER_TURN)
         self.outbox = Lane(store, "outbox", batch=1)
@@ -112,7 +114,7 @@ class Inbox:
                 conversation,
                 json.dumps(asdict(text)),
                 keys.SEEN_SECONDS,
-                self.session_ttl_seconds,
+                self.session_seconds(text.business),
                 self.settle_ms,
                 SETTLE_AT_MOST_MS,
                 sortable_id(),

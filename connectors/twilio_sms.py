@@ -149,7 +149,7 @@ class Desk:
         self.inbox = Inbox(
             self.store,
             settle_ms=self.settings.reply_settle_ms,
-            session_ttl_seconds=self.settings.session_ttl_seconds,
+            session_seconds=self._session_seconds,
             rules=HouseRules(
                 lambda number: self.assistants.now.standing_in_for(number).texts,
                 lambda: (*self.settings.twilio.numbers, *self.assistants.now.numbers),
@@ -170,6 +170,10 @@ class Desk:
         self.gatekeeper = Gatekeeper(
             self.store, self._unapproved, self.settings.limits.segments_per_day
         )
+
+    def _session_seconds(self, number: str) -> int:
+        assistant = self.assistants.now.standing_in_for(number)
+        return assistant.session_seconds or self.settings.session_ttl_seconds
 
     async def start(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         """Begin to answer. Stops the server when it could not answer, or not safely."""

@@ -199,7 +199,7 @@ async def test_it_holds(category: str, store: Store, model: FakeModel) -> None:
 
 async def played(case: Case, store: Store, model: FakeModel, writer: ReplyWriter) -> Sent:
     """The case, the whole way."""
-    inbox = Inbox(store, settle_ms=0, session_ttl_seconds=60)
+    inbox = Inbox(store, settle_ms=0, session_seconds=lambda number: 60)
     assistant = WITH_TOOLS if case.calls else SHOP
     sent, events, left_open = Sent(), list[dict[str, Any]](), LeftOpen()
     for number, texts in enumerate(case.turns):

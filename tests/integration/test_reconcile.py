@@ -55,7 +55,7 @@ class Office:
 async def office(store: Store) -> AsyncIterator[Office]:
     with open_twilio(pretend_config(NOBODY)) as url:
         api = TwilioApi(Twilio(ACCOUNT, (TOKEN,), None, url, (BUSINESS,), NOBODY, pretend=False))
-        inbox = Inbox(store, settle_ms=0, session_ttl_seconds=86_400)
+        inbox = Inbox(store, settle_ms=0, session_seconds=lambda number: 86_400)
         yield Office(url, inbox, Reconciler(inbox, api, lambda: [BUSINESS]))
         api.close()
 

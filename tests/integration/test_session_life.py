@@ -12,12 +12,15 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import UserUttered
 
 from connectors import keys
+from connectors.assistant import Assistant as AssistantFile
+from connectors.assistants import Assistants
 from connectors.lanes import Claim
 from connectors.outbox import Outbox
 from connectors.part import Part
 from connectors.session_life import SessionLife, session_keys
 from connectors.session_store import SessionStore
 from connectors.store import Store
+from connectors.turn import Turn
 from connectors.wire import StatusReport
 from tests.integration.test_turns import ADA, Office, office_of, text
 from tests.log import log_of
@@ -117,6 +120,23 @@ async def test_messages_renew_a_session_and_nothing_else_does(
     assert await left() > 86_000  # the customer's message
 
 
+async def test_each_number_has_sessions_as_long_as_its_assistant_says(
+    store: Store, sessions: SessionStore
+) -> None:
+    shop = AssistantFile(id="shop", name="Shop", prompt="You sell.", session_seconds=300)
+    office = office_of(store, sessions)
+    office.inbox.session_seconds = lambda number: shop.session_seconds or 0
+    await office.inbox.accept(text(1, "hello"))
+    name = keys.session(await office.conversation())
+    assert 290 <= await store.client.ttl(name) <= 300
+    claim = await office.inbox.lane.claim()
+    assert isinstance(claim, Claim)
+    turn = Turn.of(claim, Assistants.of([shop]))
+    await store.client.expire(name, 100)
+    await sessions.apologise(turn, "Sorry.", "a test")
+    assert 290 <= await store.client.ttl(name) <= 300
+
+
 async def test_a_conversation_over_rest_has_a_session_too(sessions: SessionStore) -> None:
     tracker = await sessions.get_or_create_tracker("somebody", append_action_listen=False)
     tracker.update(UserUttered("hello"))
@@ -163,7 +183,7 @@ async def test_an_end_that_nobody_noticed_is_on_record_before_the_next_beginning
 async def test_the_end_is_noticed_once_by_any_number_of_processes(
     office: Office, life: SessionLife
 ) -> None:
-    office.inbox.session_ttl_seconds = 1
+    office.inbox.session_seconds = lambda number: 1
     await office.inbox.accept(text(1, "hello"))
     ends = await office.store.client.zscore(keys.SESSION_ENDS, await office.conversation())
     sweeping = [asyncio.create_task(SessionLife(office.store).run()) for _ in range(3)]

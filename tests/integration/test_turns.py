@@ -113,7 +113,7 @@ async def sessions(
 
 def office_of(store: Store, sessions: SessionStore, settle_ms: int = 0) -> Office:
     assistant = Assistant(sessions)
-    inbox = Inbox(store, settle_ms=settle_ms, session_ttl_seconds=86_400)
+    inbox = Inbox(store, settle_ms=settle_ms, session_seconds=lambda number: 86_400)
 
     async def apologise(turn: Turn, reason: str) -> None:
         await sessions.apologise(turn, SORRY, reason)
