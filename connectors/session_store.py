@@ -149,12 +149,14 @@ class SessionStore(TrackerStore):
         is_ours = desk not in (WAITING, HELD)
         turn.reply.texts[:] = [prepared(sentence, turn.reply.style)] if is_ours else []
         turn.reply.choices.clear()
+        turn.tells_more = False
         letter = DeadLetter.new(turn.conversation, reason, turn.claim.items)
         await self._answer(turn, {"outcome": "apology", "reason": reason}, letter)
 
     async def tell_more(self, turn: Turn) -> None:
         """Commit the rest of the last answer as the answer to a turn that asked for it."""
         turn.reply.texts[:] = [turn.left_open.rest or turn.reply.style.no_more]
+        turn.tells_more = True
         await self._answer(turn, {"outcome": "more"})
 
     async def _answer(

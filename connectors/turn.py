@@ -57,6 +57,7 @@ class Turn:
     late: tuple[WaitingText, ...] = ()  # of sessions that ended meanwhile; not answered
     reply: SmsReply = field(default_factory=SmsReply)
     left_open: LeftOpen = NOTHING  # by the answer before this one
+    tells_more: bool = False  # the answer is the rest of that one
     committed: bool = False
     # Actions that Rasa ran and that failed: it goes on as if they had said nothing.
     failed_actions: list[str] = field(default_factory=list)
@@ -108,9 +109,12 @@ class Turn:
 
     def leaves_open(self) -> LeftOpen:
         """What the next text may refer to."""
-        rest, more = self.laid_out().rest, self.asks_for_more()
-        choices = self.left_open.choices if more else tuple(self.reply.choices)
-        return LeftOpen(rest, choices, told_all=more and not rest)
+        rest = self.laid_out().rest
+        if self.tells_more:
+            return LeftOpen(rest, self.left_open.choices, told_all=not rest)
+        if self.asks_for_more():
+            return self.left_open  # an apology went instead: it may be asked for again
+        return LeftOpen(rest, tuple(self.reply.choices))
 
     def asks_for_more(self) -> bool:
         """Is it the word for the rest of the last answer, of which there is some, or just was?"""

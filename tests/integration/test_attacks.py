@@ -217,6 +217,7 @@ async def played(case: Case, store: Store, model: FakeModel, writer: ReplyWriter
         events += [{"event": "user", "text": message.text, "metadata": message.metadata}]
         if turn.asks_for_more():
             turn.reply.texts.append(left_open.rest or SHOP.texts.no_more)
+            turn.tells_more = True
         else:
             reply = await writer.reply_to(events, turn_at(NOW, assistant, {}, message.text))
             events += [{"event": "bot", "text": reply.text, "metadata": reply.metadata}]

@@ -578,6 +578,13 @@ class TestWhatAnAnswerLeavesOpen:
             await office.assistant.sessions.tell_more(stale)
         assert await office.store.field(keys.session(slow.conversation), "left_open") == kept
 
+    async def test_an_apology_instead_of_the_rest_does_not_lose_it(self, office: Office) -> None:
+        halves = claim_of(text(1, "more"))
+        turn = Turn.of(halves, Assistants.load())
+        turn.left_open = LeftOpen("the rest")
+        turn.reply.texts.append(SORRY)
+        assert turn.leaves_open() == LeftOpen("the rest")
+
     async def test_the_number_of_a_choice_is_the_choice(self, office: Office) -> None:
         office.assistant.buttons = [
             {"title": "Tune-up", "payload": '/book{"what": "tune-up"}'},
