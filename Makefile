@@ -10,7 +10,7 @@ export TF_CPP_MIN_LOG_LEVEL = 3
 export CUDA_VISIBLE_DEVICES = -1
 export SQLALCHEMY_SILENCE_UBER_WARNING = 1
 
-.PHONY: help run shell services train test test-fast test-rasa check eval bench doctor import-number dead-letters lock clean
+.PHONY: help run shell services train test test-fast test-rasa soak check eval bench doctor import-number dead-letters lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,10 @@ test: test-rasa ## install what is missing, run all tests
 test-fast: ## the unit tests only
 	@$(BOOTSTRAP) runtime embedded dev
 	@$(PYTHON) -m pytest tests/unit
+
+soak: ## storms of kills and errors for MINUTES=30, with SEED=... as in another run
+	@$(BOOTSTRAP) runtime embedded dev
+	@SEED=$(SEED) MINUTES=$(MINUTES) $(PYTHON) -m tests.e2e.soak
 
 test-rasa: ## Rasa's own checks: rasa data validate, rasa test
 	@$(BOOTSTRAP) runtime embedded dev

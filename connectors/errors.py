@@ -86,4 +86,11 @@ class SendUnavailable(SmsError):
 
 
 class SendUnknown(SmsError):
-    """The connection failed after the request went out: Twilio may have the message."""
+    """The connection failed after the request went out: Twilio may have the message.
+
+    `gave_up`: we no longer waited for the answer, so Twilio may also take it a while from now.
+    """
+
+    def __init__(self, message: str, *, gave_up: bool = False) -> None:
+        super().__init__(message)
+        self.gave_up = gave_up

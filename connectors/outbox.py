@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import structlog
+
 from connectors import keys
 from connectors.gate import Refusal
 from connectors.lanes import Claim, Lane, held
@@ -39,6 +41,11 @@ REQUEST_MS = int((ASKED_AT_MOST_SECONDS + REQUEST_SECONDS) * 1000)
 WAIT_FOR_REPORT_MS = 10_000
 
 
+_DOUBLED = 2
+
+log = structlog.get_logger(__name__)
+
+
 class Outbox:
     """What the sender does to the parts. Every step raises LeaseLost and StoreUnavailable."""
 
@@ -51,9 +58,10 @@ class Outbox:
         now = int(time.time() * 1000)
         return await self.write(claim, replace(part, asked_ms=now, over_ms=now + REQUEST_MS))
 
-    async def mark_over(self, claim: Claim, part: Part) -> Part:
-        """Note that the request is over, and that nobody knows whether Twilio has the part."""
-        return await self.write(claim, replace(part, over_ms=int(time.time() * 1000)))
+    async def mark_over(self, claim: Claim, part: Part, in_seconds: float = 0) -> Part:
+        """Note when the request is over, and that nobody knows whether Twilio has the part."""
+        over = time.time() + in_seconds
+        return await self.write(claim, replace(part, over_ms=int(over * 1000)))
 
     async def write(self, claim: Claim, part: Part) -> Part:
         """Keep the first part as it is given here."""
@@ -126,6 +134,7 @@ class Outbox:
                 keys.session(conversation),
                 keys.message(sid),
                 keys.LOG,
+                keys.part_sid(part.id),
             ],
             [
                 conversation,
@@ -179,6 +188,9 @@ class Outbox:
                 json.dumps(_record(report)),
             ],
         )
+        if answer == _DOUBLED:
+            # Twilio took it long after we had given up. It cannot be taken back; it can be known.
+            log.error("sms.doubled", part=report.part_id, sid=report.sid)
         return bool(answer)
 
 

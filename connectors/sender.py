@@ -25,6 +25,8 @@ log = structlog.get_logger(__name__)
 
 # How long Twilio may take, after the request is over, to list a message that it has taken.
 LISTED_WITHIN_SECONDS = 5.0
+# And how long it may go on with a request after we no longer wait for the answer.
+GAVE_UP_SECONDS = 15.0
 # What the gate refuses for now is looked at again so much later.
 LOOK_AGAIN_SECONDS = 1.0
 
@@ -59,6 +61,7 @@ class Sender:
         pace: Pace,
         lateness: Lateness,
         listed_within_seconds: float = LISTED_WITHIN_SECONDS,
+        gave_up_seconds: float = GAVE_UP_SECONDS,
     ) -> None:
         self.outbox = outbox
         self.twilio = twilio
@@ -67,6 +70,7 @@ class Sender:
         self.pace = pace
         self.lateness = lateness
         self.listed_within_seconds = listed_within_seconds
+        self.gave_up_seconds = gave_up_seconds
 
     async def handle(self, claim: Claim) -> None:
         """Settle the first part that waits, or leave it for later."""
@@ -132,7 +136,8 @@ class Sender:
             await self.outbox.write(claim, part)
             await self._later(claim, part, str(error), error.retry_after)
         except SendUnknown as error:
-            await self.outbox.mark_over(claim, asked)
+            late = self.gave_up_seconds if error.gave_up else 0
+            await self.outbox.mark_over(claim, asked, late)
             await self._later(claim, part, str(error), self.listed_within_seconds)
         else:
             await self._sent(claim, part, accepted)
@@ -149,7 +154,7 @@ class Sender:
             await self._sent(claim, part, accepted)
         elif part.over_for_seconds < self.listed_within_seconds:
             wait = self.listed_within_seconds - part.over_for_seconds
-            await self.outbox.lane.release(claim, wait)
+            await self.outbox.lane.release(claim, min(wait, self.listed_within_seconds))
         else:
             await self._send_in_time(claim, part)
 

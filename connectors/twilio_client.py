@@ -150,7 +150,8 @@ def _failed(error: Exception) -> NoReturn:
     said = f"Twilio: {type(error).__name__}"
     if _never_left(error):
         raise SendUnavailable(said) from error
-    raise SendUnknown(said) from error
+    gave_up = isinstance(error, requests.exceptions.ReadTimeout)
+    raise SendUnknown(said, gave_up=gave_up) from error
 
 
 def _never_left(error: Exception) -> bool:

@@ -2,8 +2,12 @@
 -- KEYS  message, SID of the part, session, outbox lane, its leases, log
 -- ARGV  SID, status, its rank, error code, part id, conversation, rank to wait for,
 --       keep for s, wake channel, record for the log (JSON)
--- Returns 1 when the report is news, else 0.
-if ARGV[5] ~= '' then redis.call('SET', KEYS[2], ARGV[1], 'EX', ARGV[8]) end
+-- Returns 1 when the report is news, else 0; 2 when it is the first of a second message that Twilio
+-- has made of the same part.
+local known = ARGV[1]
+if ARGV[5] ~= '' and not redis.call('SET', KEYS[2], ARGV[1], 'NX', 'EX', ARGV[8]) then
+  known = redis.call('GET', KEYS[2])
+end
 if tonumber(redis.call('HGET', KEYS[1], 'rank') or -1) >= tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[1], 'status', ARGV[2], 'rank', ARGV[3], 'error_code', ARGV[4])
 redis.call('EXPIRE', KEYS[1], ARGV[8])
@@ -18,4 +22,5 @@ if tonumber(ARGV[3]) >= tonumber(ARGV[7]) and redis.call('HGET', KEYS[3], 'await
     redis.call('PUBLISH', ARGV[9], '')
   end
 end
+if known ~= ARGV[1] and redis.call('HSETNX', KEYS[1], 'doubles', known) == 1 then return 2 end
 return 1

@@ -1,6 +1,7 @@
 -- The first part is settled: Twilio has it under a SID, or will never have it (SID '').
 -- What comes next waits until a report says that this one is on its way, or for a bounded time.
--- KEYS  outbox of the customer, outbox lane, its leases, its tries, session, message, log
+-- KEYS  outbox of the customer, outbox lane, its leases, its tries, session, message, log,
+--       SID of the part
 -- ARGV  conversation, fence, SID, part id, status, its rank, rank to wait for, wait at most ms,
 --       keep the message for s, wake channel, session of the part, kind of record, its data (JSON)
 -- Returns 1, or 0 when somebody else holds the conversation by now.
@@ -22,6 +23,7 @@ if sid ~= '' then
     rank = tonumber(ARGV[6])
     redis.call('HSET', KEYS[6], 'status', ARGV[5], 'rank', rank)
   end
+  redis.call('SET', KEYS[8], sid, 'NX', 'EX', ARGV[9])
   redis.call('HSET', KEYS[6], 'part', ARGV[4])
   redis.call('EXPIRE', KEYS[6], ARGV[9])
   if rank < tonumber(ARGV[7]) then

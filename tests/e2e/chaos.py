@@ -1,4 +1,4 @@
-"""Trouble of one kind for a while, and the verdict: was every acknowledged text answered once?"""
+"""Trouble of one kind for a while, and the evidence of what became of every text."""
 
 from __future__ import annotations
 
@@ -6,48 +6,22 @@ import json
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import redis
 
-from tests.e2e.rehearsal import Rehearsal, wait_until
+from connectors import keys
+from connectors.ids import conversation_id
+from tests.e2e.processes import wait_until
+from tests.e2e.rehearsal import Rehearsal
+from tests.e2e.verdict import Evidence, Record, Verdict
 from tests.pretend_business import BUSINESS
 
 SETTLE_SECONDS = 120.0
 # A tenth of a second of silence in both lanes could be a gap between two steps; this could not.
 QUIET_SECONDS = 1.0
-
-
-@dataclass
-class Verdict:
-    """Counts of texts, or of answers where there are too many of them."""
-
-    trouble: str
-    texts: int
-    answered: int = 0
-    lost: int = 0
-    doubled: int = 0
-    disordered: int = 0
-    done: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def clean(self) -> bool:
-        return not (self.lost or self.doubled or self.disordered)
-
-    def row(self) -> str:
-        done = ", ".join(f"{count} {what}" for what, count in sorted(self.done.items()))
-        return (
-            f"{self.trouble:<46}{self.texts:>6}{self.answered:>10}{self.lost:>6}"
-            f"{self.doubled:>9}{self.disordered:>14}  {done}"
-        )
-
-
-HEADER = (
-    f"{'trouble':<46}{'texts':>6}{'answered':>10}{'lost':>6}{'doubled':>9}{'out of order':>14}"
-    "  what was done"
-)
 
 
 @dataclass
@@ -83,76 +57,94 @@ class Storm:
             answer = self.http.post("/chaos/settings", json={"seed": self.seed, **odds})
             answer.raise_for_status()
 
-    def load(self, customers: int, copies: int) -> list[dict[str, Any]]:
-        """Everybody texts once or twice; what nobody takes is posted again for a while."""
-        texts = [
-            {"from": self.customer(n), "to": BUSINESS, "body": f"text {k} of customer {n}"}
-            for n in range(customers)
-            for k in range(self.luck.choice((1, 1, 2)))
-        ]
+    def load(self, customers: int, copies: int, busiest: int = 2) -> list[dict[str, Any]]:
+        """Everybody texts once or more."""
+        return self.send(
+            [
+                {"from": self.customer(n), "to": BUSINESS, "body": f"text {k} of customer {n}"}
+                for n in range(customers)
+                for k in range(self.luck.choice((1, 1, busiest)))
+            ],
+            copies,
+        )
+
+    def send(
+        self, texts: list[dict[str, str]], copies: int = 1, retry_for_s: float = 60
+    ) -> list[dict[str, Any]]:
+        """Each customer's texts in turn; what nobody takes is posted again for a while."""
         answer = self.http.post(
             "/chaos/load",
             json={
                 "texts": texts,
                 "copies": copies,
-                "concurrency": 8,
+                "concurrency": 16,
                 "in_order": True,
-                "retry_for_s": 60,
+                "retry_for_s": retry_for_s,
             },
         )
         answer.raise_for_status()
         return list(answer.json()["texts"])
 
+    def waiting(self) -> int:
+        """How many customers have something in the inbox or the outbox."""
+        try:
+            return sum(self.redis.zcard(keys.lane(name)) for name in ("inbox", "outbox"))
+        except redis.RedisError:
+            return 1
+
+    def nothing_waits(self) -> None:
+        wait_until(lambda: not self.waiting(), SETTLE_SECONDS, f"{self}: the last answer")
+
     def settled(self) -> None:
-        """Nothing waits in the inbox or the outbox any more."""
+        """Nothing waits in the inbox or the outbox any more, and nothing comes after it."""
         quiet_since = time.monotonic()
 
         def quiet() -> bool:
             nonlocal quiet_since
-            try:
-                waiting = self.redis.zcard("sms:inbox") + self.redis.zcard("sms:outbox")
-            except redis.RedisError:
-                waiting = 1
-            if waiting:
+            if self.waiting():
                 quiet_since = time.monotonic()
             return time.monotonic() - quiet_since > QUIET_SECONDS
 
-        wait_until(quiet, SETTLE_SECONDS, f"{self.trouble} (seed {self.seed}): the last answer")
+        wait_until(quiet, SETTLE_SECONDS, f"{self}: the last answer")
 
-    def verdict(self, texts: list[dict[str, Any]]) -> Verdict:
-        """Compare what was acknowledged, what the sessions say, and what Twilio was given."""
-        counts = self.http.get("/chaos").json()["counts"]
-        self.http.delete("/chaos")
-        verdict = Verdict(self.trouble, len(texts))
-        verdict.done = {
-            f"{kind} {what}": n for kind, of in counts.items() for what, n in of.items()
-        }
-        sessions = self._sessions()
-        for customer in {text["from"] for text in texts}:
-            sids = [t["sid"] for t in texts if t["from"] == customer and t["taken"]]
-            self._judge(verdict, customer, sids, sessions.get(customer, []))
+    def __str__(self) -> str:
+        return f"{self.trouble} (seed {self.seed})"
+
+    def verdict(self, texts: list[dict[str, Any]], trouble: str = "") -> Verdict:
+        """Hear all witnesses about whoever sent these texts."""
+        verdict = Verdict(trouble or self.trouble)
+        id_key = str(self.redis.get(keys.ID_KEY))
+        log = self._log()
+        for customer in dict.fromkeys(text["from"] for text in texts):
+            taken = [t["sid"] for t in texts if t["from"] == customer and t["taken"]]
+            verdict.hear(self._evidence(customer, taken, id_key, log))
         return verdict
 
-    def _sessions(self) -> dict[str, list[dict[str, Any]]]:
-        """Events by customer."""
-        found = {}
-        for name in self.redis.scan_iter("session:*:events", count=1000):
-            customer = self.redis.hget(name.removesuffix(":events"), "customer")
-            events = [json.loads(event) for event in self.redis.lrange(name, 0, -1)]
-            found[str(customer)] = events
-        return found
+    def what_was_done(self) -> dict[str, int]:
+        """What chaos mode did, and calm from now on."""
+        counts = self.http.get("/chaos").json()["counts"]
+        self.http.delete("/chaos")
+        return {f"{kind} {what}": n for kind, of in counts.items() for what, n in of.items()}
 
-    def _judge(
-        self, verdict: Verdict, customer: str, sids: list[str], events: list[dict[str, Any]]
-    ) -> None:
-        turns = [e for e in events if e["event"] == "user"]
-        said = [e["text"] for e in events if e["event"] == "bot"]
-        heard = [text["sid"] for turn in turns for text in turn["metadata"]["texts"]]
+    def _evidence(
+        self, customer: str, taken: list[str], id_key: str, log: dict[str, list[Record]]
+    ) -> Evidence:
+        conversation = conversation_id(id_key, BUSINESS, customer)
+        events = self.redis.lrange(keys.events(conversation), 0, -1)
         ledger = self.http.get("/chaos/ledger", params={"customer": customer}).json()
-        received = [m["body"] for m in ledger["messages"]]
+        lanes = [keys.lane_items(lane, conversation) for lane in ("inbox", "outbox")]
+        return Evidence(
+            acknowledged=taken,
+            events=[json.loads(event) for event in events],
+            log=log.get(conversation, []),
+            messages=ledger["messages"],
+            waiting=sum(self.redis.llen(lane) for lane in lanes),
+        )
 
-        verdict.lost += len(set(sids) - set(heard)) + max(len(turns) - len(received), 0)
-        verdict.doubled += len(heard) - len(set(heard)) + max(len(received) - len(turns), 0)
-        verdict.disordered += received != said
-        verdict.disordered += [s for s in heard if s in sids] != sids
-        verdict.answered += len(set(sids) & set(heard)) if len(turns) == len(received) else 0
+    def _log(self) -> dict[str, list[Record]]:
+        """The session log by conversation."""
+        found: dict[str, list[Record]] = {}
+        for _, fields in self.redis.xrange(keys.LOG):
+            record = {**fields, "data": json.loads(fields["data"])}
+            found.setdefault(fields["conversation"], []).append(record)
+        return found

@@ -4,84 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
-from connectors.settings import ROOT
 from connectors.wire import HEALTH_PATH
 from local.parts import child_environ
 from local.ports import free_port
+from tests.e2e.gate import Trap, open_gate
+from tests.e2e.processes import Process, Starter, as_typed, wait_until
 from tests.fakes.model import FakeModel
 from tests.pretend_business import ACCOUNT, BUSINESS, CUSTOMER, TOKEN, open_twilio, pretend_config
 from tests.valkey import Valkey
 
-START_SECONDS = 60.0
 ANSWER_SECONDS = 30.0
-
-
-def wait_until(is_so: Callable[[], Any], seconds: float, what: str) -> Any:
-    """The first true answer. Fails with `what` did not happen."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if found := is_so():
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"{what} did not happen within {seconds:.0f} s")
-
-
-class Process:
-    """One of ours, started as a user types it; its log is kept for when a test fails."""
-
-    def __init__(
-        self, words: list[str], environ: Mapping[str, str], health: str, log: Path
-    ) -> None:
-        self.words = words
-        self.environ = environ
-        self.health = health
-        self.log = log
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> None:
-        """Return once it answers."""
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", *self.words],
-                env=dict(self.environ),
-                cwd=ROOT,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        wait_until(self._answers, START_SECONDS, f"{' '.join(self.words)} (log: {self.log})")
-
-    def _answers(self) -> bool:
-        assert self._process is not None
-        assert self._process.poll() is None, f"{self.words} ended:\n{self.log.read_text()[-3000:]}"
-        try:
-            return httpx.get(self.health, timeout=2, trust_env=False).status_code == 200
-        except httpx.HTTPError:
-            return False
-
-    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Send a signal and return the exit code; 0 if it was not running."""
-        if self._process is None:
-            return 0
-        self._process.send_signal(number)
-        code = self._process.wait(20)
-        self._process = None
-        return code
-
-    def text(self) -> str:
-        return self.log.read_text()
 
 
 @dataclass
@@ -126,6 +68,8 @@ class Rehearsal(Phone):
     rasas: list[Process]
     actions: Process
     environ: Mapping[str, str] = field(repr=False)
+    # With gates: what they wait for, on all the wires of all Rasas.
+    traps: list[Trap] = field(default_factory=list)
 
     @property
     def rasa(self) -> Process:
@@ -154,8 +98,19 @@ def scripted_model() -> Iterator[FakeModel]:
 
 
 @contextmanager
-def rehearsal(model_url: str, folder: Path, rasas: int = 1, **settings: str) -> Iterator[Rehearsal]:
-    """Everything started with plain commands; ended, whatever happens, at the end of the block."""
+def rehearsal(
+    model_url: str,
+    folder: Path,
+    rasas: int = 1,
+    starter: Starter = as_typed,
+    gated: bool = False,
+    **settings: str,
+) -> Iterator[Rehearsal]:
+    """Everything started with plain commands; ended, whatever happens, at the end of the block.
+
+    `gated`: every Rasa has gates before Valkey, Twilio and the action server, which kill it when
+    one of `traps` springs.
+    """
     rasa_port, actions_port = free_port(), free_port()
     valkey = Valkey(free_port(), folder)
     with ExitStack() as stack:
@@ -176,6 +131,9 @@ def rehearsal(model_url: str, folder: Path, rasas: int = 1, **settings: str) -> 
                 "LLM_BASE_URL": model_url,
                 "ACTIONS_PORT": str(actions_port),
                 "REPLY_SETTLE_MS": "50",
+                # Who texts the same all the time is a machine, elsewhere.
+                "LIMIT_TEXTS_PER_MINUTE": "0",
+                "LIMIT_TEXTS_PER_DAY": "0",
                 **settings,
             }
         )
@@ -184,18 +142,38 @@ def rehearsal(model_url: str, folder: Path, rasas: int = 1, **settings: str) -> 
             environ,
             f"http://127.0.0.1:{actions_port}/health",
             folder / "actions.log",
+            starter,
         )
-        ports = [rasa_port, *(free_port() for _ in range(rasas - 1))]
-        servers = [
-            Process(
+        business = Rehearsal(phone_url, valkey, [], actions, environ)
+        for number, port in enumerate([rasa_port, *(free_port() for _ in range(rasas - 1))], 1):
+            rasa = Process(
                 ["rasa", "run", "-p", str(port)],
                 environ,
                 f"http://127.0.0.1:{port}{HEALTH_PATH}",
                 folder / f"rasa-{number}.log",
+                starter,
             )
-            for number, port in enumerate(ports, 1)
-        ]
-        for process in (actions, *servers):
+            if gated:
+                gates = gates_of(rasa, business.traps, stack)
+                rasa.environ = {**environ, **gates}
+            business.rasas.append(rasa)
+        for process in (actions, *business.rasas):
             stack.callback(process.end)
             process.start()
-        yield Rehearsal(phone_url, valkey, servers, actions, environ)
+        yield business
+
+
+def gates_of(rasa: Process, traps: list[Trap], stack: ExitStack) -> dict[str, str]:
+    """Gates on the three wires of one Rasa, and the settings that lead it through them."""
+
+    def gate(target: str) -> int:
+        port = urlsplit(target).port
+        assert port is not None
+        return stack.enter_context(open_gate(port, rasa.strike, traps)).port
+
+    twilio = gate(rasa.environ["TWILIO_API_BASE_URL"])
+    return {
+        "REDIS_URL": f"redis://127.0.0.1:{gate(rasa.environ['REDIS_URL'])}/0",
+        "TWILIO_API_BASE_URL": f"http://127.0.0.1:{twilio}",
+        "ACTIONS_PORT": str(gate(f"http://127.0.0.1:{rasa.environ['ACTIONS_PORT']}")),
+    }

@@ -13,7 +13,8 @@ import pytest
 import redis
 
 from connectors.settings import ROOT
-from tests.e2e.rehearsal import Rehearsal, rehearsal, scripted_model, wait_until
+from tests.e2e.processes import wait_until
+from tests.e2e.rehearsal import Rehearsal, rehearsal, scripted_model
 from tests.fakes.model import Fails, FakeModel, Hangs, Says
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]

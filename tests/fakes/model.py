@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any
@@ -87,6 +87,8 @@ class FakeModel:
     base_url: str = ""
     meanings: Sequence[set[str]] | None = None  # words that mean the same; None: no embeddings
     embedded: list[list[str]] = field(default_factory=list)
+    # Seconds that it thinks longer when the last message has the word.
+    slow: Mapping[str, float] = field(default_factory=dict)
     busiest: int = 0  # so many requests were with it at the same moment
     _busy: int = 0
 
@@ -141,6 +143,8 @@ class FakeModel:
         self.script = self.script[1:] or self.script
         if isinstance(step, Obeys):
             step = step.answer(self.requests[-1])
+        asked = str(self.last_messages[-1]["content"])
+        await asyncio.sleep(sum(longer for word, longer in self.slow.items() if word in asked))
         self._busy += 1
         self.busiest = max(self.busiest, self._busy)
         try:

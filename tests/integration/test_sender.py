@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import async_timeout
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse, Response
@@ -49,6 +50,8 @@ pytestmark = pytest.mark.integration
 CONVERSATION = "c" * 32
 SESSION = "01JD0000000000000000000000"
 LISTED_WITHIN = 0.3
+GAVE_UP = 4.0
+TWILIO_IS_LATE = 2.0
 LATE_AFTER = 600.0
 SORRY = "Sorry, that took too long."
 
@@ -113,6 +116,7 @@ class Post:
         concurrency: int = 4,
     ) -> None:
         self.twilio = twilio
+        self.twilio_url = url
         self.outbox = Outbox(store)
         self.api = TwilioApi(
             Twilio(ACCOUNT, (TOKEN,), None, url, (BUSINESS,), "http://127.0.0.1:9", pretend=False),
@@ -126,6 +130,7 @@ class Post:
             Pace(store, segments_per_second),
             Lateness(LATE_AFTER, lambda _: apology),
             LISTED_WITHIN,
+            GAVE_UP,
         )
         self.worker = Worker(self.outbox.lane, sender.handle, concurrency)
 
@@ -147,7 +152,8 @@ class Post:
                 await client.hset(name, "business", part.business)
                 await client.hset(name, "customer", part.customer)
             await client.rpush(lane.items(part.conversation), part.write())
-            await client.zadd(lane.due, {part.conversation: 0})
+        # Only now: a worker would take the first one alone.
+        await client.zadd(lane.due, {part.conversation: 0 for part in parts})
 
     async def all_settled(self) -> None:
         async with async_timeout.timeout(20):
@@ -255,6 +261,27 @@ async def test_no_trouble_loses_or_doubles_a_part(
     await post.all_settled()
     assert post.received() == ["Yes, we do."]
     assert post.twilio.asked == requests
+
+
+async def test_what_twilio_takes_long_after_we_gave_up_is_not_sent_again(post: Post) -> None:
+    async with httpx.AsyncClient(base_url=post.twilio_url, trust_env=False) as http:
+        late = {"messages": [{"latency_ms": int(TWILIO_IS_LATE * 1000)}]}
+        (await http.post("/chaos/script", json=late)).raise_for_status()
+    await post.leave(part("Yes, we do."))
+    await until(lambda: any(m.trouble for m in post.twilio.state.store.of_customer(CUSTOMER)))
+    await post.all_settled()
+    assert post.received() == ["Yes, we do."]
+
+
+async def test_a_message_that_twilio_made_twice_is_named(post: Post) -> None:
+    """It took the first request after all, when nobody could know any more."""
+    sent = part("Yes, we do.")
+    await post.leave(sent)
+    await post.all_settled()
+    with capture_logs() as logs:
+        for status in ("sent", "delivered"):
+            assert await post.outbox.report(StatusReport("SM" + "9" * 32, status, "", sent.id))
+    assert [line["event"] for line in logs] == ["sms.doubled"]
 
 
 async def test_retry_after_is_honoured(post: Post) -> None:
