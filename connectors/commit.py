@@ -105,6 +105,7 @@ class Commits:
             "settle_ms": self.settle_ms,
             "settle_at_most_ms": SETTLE_AT_MOST_MS,
             "inbox_wake": self.inbox.wake,
+            "inbox_freed": self.inbox.freed(commit.conversation),
             "outbox_wake": self.outbox.wake,
             "most_letters": keys.MOST_DEAD_LETTERS,
         }

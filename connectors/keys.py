@@ -103,3 +103,8 @@ def lane_tries(name: str) -> str:
 def lane_wake(name: str) -> str:
     """Channel: something is due earlier than was known."""
     return f"sms:{name}:wake"
+
+
+def lane_freed(name: str, conversation: str) -> str:
+    """Channel: whoever held the conversation does not any more."""
+    return f"{lane_wake(name)}:{conversation}"

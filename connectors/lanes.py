@@ -68,6 +68,9 @@ class Lane:
     def items(self, conversation: str) -> str:
         return keys.lane_items(self.name, conversation)
 
+    def freed(self, conversation: str) -> str:
+        return keys.lane_freed(self.name, conversation)
+
     async def claim(self) -> Claim | float:
         """A conversation that is due, or the seconds until one is."""
         answer = await self.store.step(
@@ -102,6 +105,7 @@ class Lane:
                     int(delay * 1000),
                     self.wake,
                     "0" if counts else "1",
+                    self.freed(claim.conversation),
                 ],
             )
         )

@@ -11,10 +11,10 @@
 --       fence ('' outside a turn), texts (SID and session of each that the turn took),
 --       session (of the turn, or of the tracker; '' if that is new), seconds (the session's time), id
 --       (for a new session), business, customer and assistant ('' outside a turn), replace (the
---       events), events and lines (how many), settle_ms, settle_at_most_ms, inbox_wake, outbox_wake,
---       most_letters, left_open (by the answer, or ''), hand_over (to a person, with this: reason,
---       asked_by; or ''), wait_ms (for one), opted_out (how that is known, for who is out from now
---       on; or '')
+--       events), events and lines (how many), settle_ms, settle_at_most_ms, inbox_wake,
+--       inbox_freed, outbox_wake, most_letters, left_open (by the answer, or ''), hand_over (to a
+--       person, with this: reason, asked_by; or ''), wait_ms (for one), opted_out (how that is
+--       known, for who is out from now on; or '')
 -- Returns 1; 0 when somebody else holds the conversation by now; -1 if the session is over.
 local conversation, given = ARGV[1], cjson.decode(ARGV[2])
 if given.fence ~= '' and redis.call('HGET', KEYS[9], conversation) ~= tostring(given.fence) then return 0 end
@@ -85,6 +85,7 @@ local function take_out_the_texts()
   redis.call('LTRIM', KEYS[7], #given.texts, -1)
   redis.call('HDEL', KEYS[9], conversation)
   redis.call('HDEL', KEYS[10], conversation)
+  redis.call('PUBLISH', given.inbox_freed, '')
   local first = redis.call('LINDEX', KEYS[7], 0)
   if first then
     local last = redis.call('LINDEX', KEYS[7], -1)

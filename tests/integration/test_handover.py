@@ -117,7 +117,10 @@ async def shop(
         f"  nobody_free: {NOBODY}\n  handed_back: {BACK_AGAIN}\n"
     )
     assistants, sessions = LiveAssistants(tmp_path), SessionStore(Domain.empty())
-    inbox, rasa = Inbox(store, settle_ms=0, session_ttl_seconds=86_400), RasaInOneLine(sessions)
+    inbox, rasa = (
+        Inbox(store, settle_ms=0, session_seconds=lambda number: 86_400),
+        RasaInOneLine(sessions),
+    )
 
     async def left_open(conversation: str) -> str | None:
         return await store.field(keys.session(conversation), "left_open")
