@@ -15,7 +15,7 @@ from pathlib import Path
 from redis import Redis
 
 from bench import report
-from bench.report import Growth, Results
+from bench.report import SLOWER, Growth, Results
 from bench.sides import STOCK, Side, redis, running, sides
 from bench.world import Times, World
 from connectors.settings import LOOPBACK, ROOT, VAR
@@ -24,6 +24,7 @@ from local.parts import child_environ
 FOLDER = VAR / "bench"
 STOCK_MODEL = FOLDER / "stock.tar.gz"
 MODEL_SECONDS = 0.2
+TWILIO_SECONDS = 0.1  # what its REST API takes over a good network
 
 
 @dataclass(frozen=True)
@@ -91,14 +92,32 @@ def measure(
             world.model_takes(MODEL_SECONDS)
             world.run(world.load(20, 2.0))  # what is only done once is done now
             for customers, seconds in plan.load.items():
+                before = started.processor_seconds()
                 times = world.run(world.load(customers, seconds))
-                note(name, customers, times, results)
+                used = started.processor_seconds() - before
+                results.add(name, f"cpu_{customers}", 1000 * used / max(len(times.answered), 1))
+                note(name, str(customers), times, results)
+            world.twilio_takes = TWILIO_SECONDS
+            note(name, SLOWER, world.run(world.load(*max(plan.load.items()))), results)
+            world.twilio_takes = 0.0
             results.add(name, "memory_mb", started.memory_mb())
+            results.add(name, "write_ms", write_ms(port))
         if first and name != "settling":
             grow(name, side, world, plan, results)
 
 
-def note(name: str, customers: int, times: Times, results: Results) -> None:
+def write_ms(port: int) -> float:
+    """What it takes until a write is on the disk, half of the time."""
+    client, took = Redis(host=LOOPBACK, port=port), []
+    for _ in range(50):
+        began = time.perf_counter()
+        client.set("bench", "x" * 300)
+        took.append(1000 * (time.perf_counter() - began))
+    client.close()
+    return report.percentile(took, 50)
+
+
+def note(name: str, customers: str, times: Times, results: Results) -> None:
     acknowledged = [1000 * seconds for seconds in times.acknowledged]
     over = [1000 * (seconds - MODEL_SECONDS) for seconds in times.answered]
     found = {
@@ -112,7 +131,7 @@ def note(name: str, customers: int, times: Times, results: Results) -> None:
     for metric, value in found.items():
         results.add(name, f"{metric}_{customers}", value)
     said = "  ".join(f"{metric} {value:.1f}" for metric, value in found.items())
-    say(f"  {customers:3} customers: {said}")
+    say(f"  {customers:>7} customers: {said}")
 
 
 def grow(name: str, side: Side, world: World, plan: Plan, results: Results) -> None:

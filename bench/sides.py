@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import os
 import signal
 import subprocess
@@ -82,9 +83,15 @@ class Running:
         tree = _tree({process.pid for process in self.processes})
         return sum(kilobytes for _, kilobytes in tree.values()) / 1024
 
-    def memory_by_process(self) -> dict[str, float]:
+    def processor_seconds(self) -> float:
+        """What all its processes used so far; NaN where there is no /proc."""
         tree = _tree({process.pid for process in self.processes})
-        return {f"{command}": round(kilobytes / 1024) for command, kilobytes in tree.values()}
+        try:
+            stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2] for pid in tree]
+        except OSError:
+            return math.nan
+        ticks = sum(int(ticks) for stat in stats for ticks in stat.split()[11:13])
+        return ticks / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager

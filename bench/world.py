@@ -66,6 +66,7 @@ class World:
         self._validator = RequestValidator(TOKEN)
         self._reporting: set[asyncio.Task[None]] = set()
         self.webhook = ""
+        self.twilio_takes = 0.0  # seconds for a message; the real one has a network in between
 
     def __enter__(self) -> World:
         self._thread.start()
@@ -119,6 +120,7 @@ class World:
             body += message.get("body", b"")
             more = message.get("more_body", False)
         if scope["method"] == "POST":
+            await asyncio.sleep(self.twilio_takes)
             await _respond(send, 201, self._take(dict(parse_qsl(body.decode()))))
         else:  # whatever is asked for, there is none
             page: dict[str, Any] = {"messages": [], "next_page_uri": None, "page_size": 50}
