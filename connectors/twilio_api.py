@@ -7,6 +7,8 @@ from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlencode
 
+from twilio.base.exceptions import TwilioRestException
+
 from connectors.errors import SendUnavailable
 from connectors.outbox import ASKED_AT_MOST_SECONDS, REQUEST_SECONDS
 from connectors.part import Part
@@ -107,6 +109,20 @@ class TwilioApi:
             for m in reversed(found)
             if m.direction == "inbound"
         ]
+
+    async def redact(self, sid: str) -> None:
+        """Empty a message's body at Twilio, for good. One that is gone is as good.
+
+        Raises as `send` does; a message that is still on its way is SendRefused.
+        """
+        await self.client.call(lambda: self._redact(sid))
+
+    def _redact(self, sid: str) -> None:
+        try:
+            self.client.rest.messages(sid).update(body="")
+        except TwilioRestException as error:
+            if error.status != 404:
+                raise
 
     def close(self) -> None:
         self.client.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import secrets
@@ -36,7 +37,6 @@ FAILURES_OF_AN_ADDRESS = 30
 # 64 MiB for each check: not more than two at once.
 _hasher = PasswordHasher()
 _checking = threading.BoundedSemaphore(2)
-_nobodys_password = _hasher.hash(secrets.token_hex(16))
 
 
 class NotSignedIn(SmsError):
@@ -127,7 +127,7 @@ class Accounts:
                 .mappings()
                 .first()
             )
-        if not _is_right(user["password"] if user else _nobodys_password, password) or not user:
+        if not _is_right(user["password"] if user else _nobodys_password(), password) or not user:
             self._note_failure(names)
             raise NotSignedIn("Name or password is wrong.")
         secret, now = secrets.token_urlsafe(32), _now()
@@ -166,10 +166,14 @@ class Accounts:
 
     def first_administrator(self, password: str) -> str:
         """Make `admin` if nobody is there yet. The password if it was made up here, else ""."""
+        anybody = sql.select(tables.users.c.id).limit(1)
+        with self.database.reading() as connection:
+            if connection.execute(anybody).first():
+                return ""
         made_up = "" if password else secrets.token_urlsafe(12)
         hashed = _hasher.hash(password or made_up)
         with self.database.writing() as connection:
-            if connection.execute(sql.select(tables.users.c.id).limit(1)).first():
+            if connection.execute(anybody).first():
                 return ""
             self._insert(connection, ADMINISTRATOR, hashed, Role.ADMINISTRATOR)
         return made_up
@@ -288,6 +292,12 @@ def note(
             at_ms=_now(), who=who, what=what, session=session, details=details
         )
     )
+
+
+@functools.cache
+def _nobodys_password() -> str:
+    """A name that is none takes as long to refuse as a wrong password."""
+    return _hasher.hash(secrets.token_hex(16))
 
 
 def _is_right(hashed: str, password: str) -> bool:

@@ -6,6 +6,8 @@ import asyncio
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
 
 import structlog
 from starlette.applications import Starlette
@@ -15,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from connectors.errors import StoreUnavailable
-from connectors.settings import Settings
+from connectors.settings import ROOT, Settings
 from connectors.store import Store
 from review import (
     api,
@@ -36,16 +38,23 @@ from review.filters import BadFilter
 from review.judging import NotThere
 from review.paper import OwnHeaders
 from review.prices import Prices
+from review.privacy import Eraser, Redact, Retention
 from review.projection import Projection
 from review.taker import Taker
+from review.webhooks import Messenger
 
 log = structlog.get_logger(__name__)
 
 WAIT_SECONDS = 1.0
 
 
-def create_app(settings: Settings, database: Database, store: Store) -> Starlette:
-    """The app; while it runs it takes the stream into the database."""
+def create_app(
+    settings: Settings, database: Database, store: Store, project: Path = ROOT
+) -> Starlette:
+    """The app; while it runs it takes the stream into the database.
+
+    `project` is where sessions are saved as tests.
+    """
     prices = Prices.load()
     taker = Taker(store, database, Projection(prices))
 
@@ -88,8 +97,24 @@ def create_app(settings: Settings, database: Database, store: Store) -> Starlett
     )
     app.state.settings, app.state.database, app.state.store = settings, database, store
     app.state.accounts, app.state.taker, app.state.prices = Accounts(database), taker, prices
+    app.state.eraser = Eraser(store, database, taker, _redact(settings))
+    app.state.project = project
     app.state.ttl_ms = settings.session_ttl_seconds * 1000
     return app
+
+
+def _redact(settings: Settings) -> Redact:
+    """twilio's client takes a second to import, and is needed once in a month."""
+    made: list[Any] = []
+
+    async def redact(sid: str) -> None:
+        if not made:
+            from connectors.twilio_api import TwilioApi
+
+            made.append(TwilioApi(settings.twilio))
+        await made[0].redact(sid)
+
+    return redact
 
 
 async def _end(working: asyncio.Task[None]) -> None:
@@ -102,7 +127,7 @@ async def _end(working: asyncio.Task[None]) -> None:
 async def _work(settings: Settings, database: Database, taker: Taker) -> None:
     """Everything that goes on beside the pages, once the database has its tables."""
     await _open(settings, database)
-    await taker.run()
+    await asyncio.gather(taker.run(), Messenger(database).run(), Retention(database).run())
 
 
 async def _open(settings: Settings, database: Database) -> None:

@@ -163,7 +163,8 @@ def event_words(record: Record) -> str:
     reason = str(data.get("reason") or "")
     if record.kind == "refused":
         by = f" ({data['who']})" if data.get("who") else ""
-        return f"Not sent{by}: {reason or 'refused'}"
+        said = f" “{data['body']}”" if data.get("body") else ""
+        return f"Refused{by}: {reason or 'no reason given'}{said}"
     if record.kind == "consent":
         how = f" ({data['how']})" if data.get("how") else ""
         return f"The customer opted {'out' if data.get('state') == 'out' else 'in again'}{how}"

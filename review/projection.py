@@ -30,8 +30,11 @@ class Projection:
             session_log.STATUS: self.status,
             session_log.APOLOGY: self.apology,
             session_log.ENDED: self.ended,
-            "refused": self.refused,
-            "consent": self.consent,
+            session_log.REFUSED: self.refused,
+            session_log.CONSENT: self.consent,
+            "handover.asked": self.asked,
+            "handover.taken": self.taken,
+            "handover.released": self.released,
         }
 
     def apply(self, batch: Batch, record: Record) -> None:
@@ -76,7 +79,7 @@ class Projection:
         facts = turn_facts(events if isinstance(events, list) else ())
         self._set_assistant(batch, session, data)
         for part in _listed(data.get("parts")):
-            self._part(batch, record, session, mapping(part), _author(data))
+            self._part(batch, record, session, mapping(part), _author(facts))
         if not data.get("texts") and not data.get("parts"):
             self._unsent(batch, record, session, _listed(events))
         if not data.get("texts"):
@@ -191,7 +194,23 @@ class Projection:
             batch.count(session, record.at_ms, "opted_out")
             batch.news.append(("customer.opted_out", session, record.at_ms))
 
+    def asked(self, batch: Batch, record: Record, session: Row) -> None:
+        self._hand_over(batch, session, "waiting", "")
+        batch.news.append(("session.handed_over", session, record.at_ms))
+
+    def taken(self, batch: Batch, record: Record, session: Row) -> None:
+        self._hand_over(batch, session, "held", clean(record.data.get("operator") or ""))
+
+    def released(self, batch: Batch, record: Record, session: Row) -> None:
+        self._hand_over(batch, session, "", "")
+
+    def _hand_over(self, batch: Batch, session: Row, state: str, holder: str) -> None:
+        session["handover"], session["holder"] = state, holder
+        batch.change(session)
+        batch.facet(session, "state:handed_over")
+
     def ended(self, batch: Batch, record: Record, session: Row) -> None:
+        session["handover"], session["holder"] = "", ""
         if not session["ended_ms"]:
             session["ended_ms"] = whole(record.data.get("at_ms")) or record.at_ms
             batch.change(session)
@@ -221,9 +240,9 @@ class Projection:
                 batch.count(session, record.at_ms, name, said[name])
 
 
-def _author(data: Mapping[str, Any]) -> str:
-    given = str(data.get("author") or "assistant")
-    return given if given in ("assistant", "operator", "system") else "assistant"
+def _author(facts: TurnFacts) -> str:
+    """Who wrote the answer: what is sent for an operator says so in its events."""
+    return "operator" if "operator" in facts.outcomes else "assistant"
 
 
 def _listed(value: object) -> list[Any]:

@@ -10,6 +10,7 @@ from typing import Any
 OWN_SLOTS = frozenset({"session_started_metadata", "requested_slot"})
 UNREMARKABLE = frozenset({"action_listen", "action_session_start"})
 LONGEST_VALUE = 64
+FALLBACKS = frozenset({"fallback_model", "apology"})
 
 
 @dataclass
@@ -39,7 +40,7 @@ class TurnFacts:
     @property
     def is_fallback(self) -> bool:
         """Did something other than the first model or a rule have to answer?"""
-        return any(outcome not in ("", "answered") for outcome in self.outcomes)
+        return any(outcome in FALLBACKS for outcome in self.outcomes)
 
     def facets(self) -> set[str]:
         """What a session can be found by, see tables.facets."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta, timezone
 from email.utils import format_datetime
 from itertools import dropwhile, islice
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -54,6 +54,7 @@ class Messages:
             Route(f"{base}.json", for_account(self.config, self.create), methods=["POST"]),
             Route(f"{base}.json", for_account(self.config, list_page), methods=["GET"]),
             Route(f"{base}/{{sid}}.json", for_account(self.config, fetch)),
+            Route(f"{base}/{{sid}}.json", for_account(self.config, self.redact), methods=["POST"]),
         ]
 
     async def create(self, request: Request) -> Response:
@@ -109,6 +110,16 @@ class Messages:
         if message is None:
             raise Refusal(20404)
         return JSONResponse(as_resource(message, self.config.account_sid))
+
+    async def redact(self, request: Request) -> Response:
+        """The words of a message go, the message stays: Twilio takes nothing but an empty body."""
+        message = self.store.get(request.path_params["sid"])
+        if message is None:
+            raise Refusal(20404)
+        if parse_qsl((await request.body()).decode(), keep_blank_values=True) != [("Body", "")]:
+            raise Refusal(20001)
+        empty = self.store.change(message, body="")
+        return JSONResponse(as_resource(empty, self.config.account_sid))
 
     async def list_page(self, request: Request) -> Response:
         query = request.query_params

@@ -1,0 +1,24 @@
+"""Forgetting: what Redis has of a conversation goes, in one atomic step.
+
+The session ends with it. What is under way for it finds that the session is over, and gives up;
+whether the customer opted out stays known.
+"""
+
+from __future__ import annotations
+
+from connectors import keys
+from connectors.lanes import Lane
+from connectors.session_life import session_keys
+from connectors.store import Store
+
+
+async def forget(store: Store, conversation: str) -> None:
+    """Raises StoreUnavailable."""
+    inbox, outbox = Lane(store, "inbox", batch=1), Lane(store, "outbox", batch=1)
+    names = [
+        *session_keys(conversation),
+        *(inbox.items(conversation), inbox.due),
+        *(outbox.items(conversation), outbox.due),
+        *(keys.DEAD_LETTERS, keys.limits(conversation)),
+    ]
+    await store.step("forget", names, [conversation])

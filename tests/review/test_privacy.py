@@ -1,0 +1,193 @@
+"""A customer is exported and deleted, everywhere; old sessions go by themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sql
+
+from connectors import keys
+from connectors.errors import SendUnavailable
+from connectors.forget import forget
+from connectors.settings import Settings
+from connectors.store import Store
+from connectors.twilio_api import TwilioApi
+from review import privacy, tables
+from review.access import Role
+from review.database import Database
+from review.judging import Judge
+from review.operations import PREFIX
+from review.prices import Prices
+from review.privacy import DAY_MS, Eraser, NotAtTwilio, Retention
+from review.projection import Projection
+from review.taker import Taker
+from tests.pretend_business import ACCOUNT, BUSINESS, TOKEN, open_twilio, pretend_config
+from tests.review.office import Office
+from tests.review.said import BEN, Customer
+
+pytestmark = pytest.mark.integration
+
+EVERYTHING = (tables.records, tables.messages, tables.facets, tables.notes, tables.reviews)
+
+
+@dataclass
+class Twilio:
+    """Notes what it was asked to empty, or says that it cannot now."""
+
+    is_away: bool = False
+    emptied: list[str] = field(default_factory=list)
+
+    async def redact(self, sid: str) -> None:
+        if self.is_away:
+            raise SendUnavailable("Twilio is away")
+        self.emptied.append(sid)
+
+
+def taker_of(store: Store, database: Database) -> Taker:
+    return Taker(store, database, Projection(Prices("USD", 0.01, 0.01, {})))
+
+
+def everything(database: Database) -> str:
+    """All that SQL has, as one text."""
+    with database.reading() as connection:
+        return json.dumps(
+            [
+                [str(value) for value in row]
+                for table in (*EVERYTHING, tables.sessions, tables.audit)
+                for row in connection.execute(sql.select(table))
+            ]
+        )
+
+
+async def two_customers(store: Store, database: Database) -> tuple[Customer, Customer]:
+    """Ada has two sessions, one is still in Redis; Ben has one."""
+    ada, ben = Customer(store), Customer(store, BEN, conversation="b" * 32)
+    for customer in (ada, Customer(store, session="an-earlier-one"), ben):
+        await customer.opens()
+        await customer.talks(f"I am {customer.number[-4:]}", "Good to know")
+    await taker_of(store, database).once()
+    with database.writing() as connection:
+        judge = Judge(connection, "somebody")
+        judge.note(ada.session, "comment", "she is nice")
+        judge.review(ada.session, "reviewed")
+    for customer in (ada, ben):
+        await store.client.hset(keys.session(customer.conversation), mapping={"id": "x"})
+        await store.client.rpush(keys.events(customer.conversation), "{}")
+        await store.client.rpush(keys.lane_items("inbox", customer.conversation), "text")
+        letter = json.dumps({"conversation": customer.conversation, "items": []})
+        await store.client.rpush(keys.DEAD_LETTERS, letter)
+    return ada, ben
+
+
+async def test_a_deleted_customer_is_gone_everywhere_and_the_others_are_not(
+    store: Store, database: Database
+) -> None:
+    ada, ben = await two_customers(store, database)
+    twilio, taker = Twilio(), taker_of(store, database)
+    await store.client.hset(keys.CONSENT, ada.conversation, "out")
+    await ada.texts("this is still on its way to SQL")
+    eraser = Eraser(store, database, taker, twilio.redact)
+
+    assert await eraser.erase(ada.session, "an admin") == 2
+
+    assert len(twilio.emptied) == 4
+    left = await store.client.keys("*")
+    assert not [key for key in left if ada.conversation in key]
+    assert await store.client.llen(keys.DEAD_LETTERS) == 1
+    assert await store.client.hget(keys.CONSENT, ada.conversation) == "out"
+    assert keys.events(ben.conversation) in left
+    kept = everything(database)
+    assert "9999" not in kept.replace("+1***9999", "")
+    assert "still on its way" not in kept
+    assert "she is nice" not in kept
+    assert "I am 8888" in kept
+    assert "deleted a customer" in kept
+    with database.reading() as connection:
+        assert connection.execute(sql.select(tables.sessions.c.id)).scalars().all() == [ben.session]
+
+
+async def test_what_twilio_does_not_delete_keeps_the_rest_so_that_it_can_be_tried_again(
+    store: Store, sqlite: Database
+) -> None:
+    ada, _ = await two_customers(store, sqlite)
+    twilio = Twilio(is_away=True)
+    eraser = Eraser(store, sqlite, taker_of(store, sqlite), twilio.redact)
+    with pytest.raises(NotAtTwilio, match="Twilio still has 4 of 4 messages"):
+        await eraser.erase(ada.session, "an admin")
+    assert "I am 9999" in everything(sqlite)
+    twilio.is_away = False
+    assert await eraser.erase(ada.session, "an admin") == 2
+    assert "I am 9999" not in everything(sqlite)
+
+
+async def test_a_live_session_that_is_forgotten_is_on_record_as_ended(store: Store) -> None:
+    conversation = "a" * 32
+    await store.client.hset(keys.session(conversation), mapping={"id": "s1"})
+    await store.client.hset(keys.SESSION_IDS, conversation, "s1")
+    await forget(store, conversation)
+    ((_, entry),) = await store.client.xrange(keys.LOG)
+    assert (entry["kind"], json.loads(entry["data"])["reason"]) == ("session.ended", "deleted")
+    assert not await store.client.exists(keys.session(conversation))
+
+
+@pytest.fixture
+def twilio_address() -> Iterator[str]:
+    with open_twilio(pretend_config("http://127.0.0.1:1")) as address:
+        yield address
+
+
+async def test_a_body_is_emptied_at_twilio_and_one_that_is_gone_is_as_good(
+    twilio_address: str,
+) -> None:
+    settings = Settings.load(
+        {
+            "TWILIO_ACCOUNT_SID": ACCOUNT,
+            "TWILIO_AUTH_TOKEN": TOKEN,
+            "TWILIO_NUMBERS": BUSINESS,
+            "TWILIO_API_BASE_URL": twilio_address,
+        }
+    )
+    base = f"{twilio_address}/2010-04-01/Accounts/{ACCOUNT}/Messages"
+    async with httpx.AsyncClient(auth=(ACCOUNT, TOKEN), trust_env=False) as client:
+        form = {"To": "+15550109999", "From": BUSINESS, "Body": "a secret"}
+        message = (await client.post(f"{base}.json", data=form)).json()
+        api = TwilioApi(settings.twilio)
+        await api.redact(message["sid"])
+        assert (await client.get(f"{base}/{message['sid']}.json")).json()["body"] == ""
+        await api.redact("SM" + "0" * 32)
+        api.close()
+
+
+async def test_an_export_has_everything_in_full_and_is_on_record(
+    store: Store, each_office: Office
+) -> None:
+    ada, _ = await two_customers(store, each_office.database)
+    admin = each_office.program(Role.ADMINISTRATOR)
+    path = f"{PREFIX}/sessions/{ada.session}/customer/export"
+    told: Any = (await asyncio.to_thread(admin.post, path)).json()
+    assert told["customer"] == ada.number
+    assert [len(session["flow"]) for session in told["sessions"]] == [3, 3]
+    assert "exported a customer" in everything(each_office.database)
+
+
+async def test_sessions_go_when_their_time_is_over(store: Store, database: Database) -> None:
+    ada, ben = await two_customers(store, database)
+    with database.writing() as connection:
+        table = tables.sessions
+        old = table.update().where(table.c.id == ada.session)
+        connection.execute(old.values(last_ms=table.c.last_ms - 31 * DAY_MS))
+    retention = Retention(database)
+    assert retention.once() == 0, "nothing goes unless somebody said so"
+    with database.writing() as connection:
+        privacy.set_retention(connection, 30, "an admin")
+    assert retention.once() == 1
+    assert retention.once() == 0
+    with database.reading() as connection:
+        left = set(connection.execute(sql.select(tables.sessions.c.id)).scalars())
+    assert left == {"an-earlier-one", ben.session}
