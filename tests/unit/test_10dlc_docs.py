@@ -7,6 +7,7 @@ import re
 import pytest
 
 from connectors.assistant import Texts
+from connectors.consent import TWILIO_START, TWILIO_STOP
 from connectors.registration import Brand, Campaign
 from connectors.settings import ROOT
 from connectors.ten_dlc import TELLING
@@ -31,6 +32,18 @@ def test_what_is_registered_is_what_the_assistant_says(registered: str, said: st
     name, contact = "A business with a rather long name", "(555) 010-0199, help@example.com"
     filled = text.format(business_name=name, contact=contact)
     assert SHORTEST <= len(filled) <= LONGEST
+
+
+@pytest.mark.parametrize(
+    ("registered", "heard"),
+    [
+        # YES is START only for who is out, and an ordinary answer else: it is not registered.
+        ("opt_in_message", TWILIO_START - {"YES"}),
+        ("opt_out_message", TWILIO_STOP),
+    ],
+)
+def test_the_keywords_are_those_that_are_heard(registered: str, heard: frozenset[str]) -> None:
+    assert set(cells(f"`{registered}`")[1].split(", ")) == heard
 
 
 def test_carriers_find_in_the_texts_what_they_look_for() -> None:
