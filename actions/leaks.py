@@ -44,6 +44,9 @@ class Leaks:
         )
         if self.size < SHORTEST_BYTES:
             self.windows = frozenset()
+        # Whatever holds a whole window holds one of these at a multiple of their size.
+        self.half = max(self.size // 2, 1)
+        self.halves = frozenset(_windows(kept_back, self.half))
 
     def found_in(self, answer: str, before: str = "") -> bool:
         """`before` is what was answered earlier in the session."""
@@ -54,6 +57,10 @@ class Leaks:
         return any(self._shows(letters(form)) for form in _disguised(answer))
 
     def _shows(self, text: bytes) -> bool:
+        """Looked at closely only where a rough look finds something: there is much to look at."""
+        places = range(0, len(text), self.half)
+        if not any(text[at : at + self.half] in self.halves for at in places):
+            return False
         return any(window in self.windows for window in _windows(text, self.size))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import regex
@@ -20,8 +21,12 @@ _CERTAIN = regex.compile(
 
 def hosts(texts: Iterable[str]) -> frozenset[str]:
     """Whose links may be sent: every host that is named in these texts."""
-    named = (_host(link) for text in texts for link in _LINKS.match(text) or ())
-    return frozenset(host for host in named if host)
+    return frozenset(host for text in texts for host in _named(text))
+
+
+@lru_cache(maxsize=64)  # of prompts, which are long, and read again in every turn
+def _named(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, map(_host, _LINKS.match(text) or ())))
 
 
 def without_strange_links(text: str, known: frozenset[str]) -> str:

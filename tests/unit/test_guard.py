@@ -7,10 +7,12 @@ import codecs
 from datetime import datetime, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actions.fence import fenced, without_marks
 from actions.guard import Guarded, guarded
-from actions.leaks import Leaks
+from actions.leaks import Leaks, letters
 from actions.links import hosts, without_strange_links
 from connectors.assistant import Assistant
 
@@ -164,3 +166,13 @@ def test_what_is_fenced_cannot_get_out() -> None:
 @pytest.mark.parametrize("text", ["1 < 2 > 0, [x], {y}", "I ❤️ it 👨‍👩‍👧", "می‌خواهم", "a|b <3 </3"])
 def test_ordinary_words_reach_the_model_as_they_are(text: str) -> None:
     assert without_marks(text) == text
+
+
+@given(
+    st.text(st.sampled_from("abc "), max_size=80), st.integers(0, 90), st.text("abc", max_size=30)
+)
+def test_the_rough_look_misses_nothing(before: str, start: int, after: str) -> None:
+    """Any piece as long as a window is found, wherever it begins."""
+    found = Leaks(KEPT)
+    piece = letters(KEPT)[start : start + found.size].decode()
+    assert found.found_in(before + piece + after) == (len(piece) == found.size)
