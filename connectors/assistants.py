@@ -12,9 +12,8 @@ import structlog
 from connectors.assistant import Assistant
 from connectors.assistant_file import BadFile, Mistake, read_assistant
 from connectors.errors import SettingsError
-from connectors.settings import ROOT
+from connectors.settings import Settings
 
-FOLDER = ROOT / "assistants"
 LOOK_AGAIN_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
@@ -32,8 +31,12 @@ class Assistants:
     default: Assistant | None
 
     @classmethod
-    def load(cls, folder: Path = FOLDER, also: Check | None = None) -> Assistants:
-        """Raises SettingsError, one line for each mistake in any of the files."""
+    def load(cls, folder: Path | None = None, also: Check | None = None) -> Assistants:
+        """Those in ASSISTANTS_FOLDER, or in another folder.
+
+        Raises SettingsError, one line for each mistake in any of the files.
+        """
+        folder = folder or Settings.load().assistants_folder
         files = sorted(folder.glob("*.yml"))
         if not files:
             raise SettingsError(f"{folder} has no assistant, which is a file like default.yml")
@@ -91,13 +94,13 @@ class LiveAssistants:
     A bad edit keeps what was good, and says so in the log once.
     """
 
-    def __init__(self, folder: Path = FOLDER, also: Check | None = None) -> None:
+    def __init__(self, folder: Path | None = None, also: Check | None = None) -> None:
         """Raises SettingsError."""
-        self._folder = folder
+        self._folder = folder or Settings.load().assistants_folder
         self._also = also
-        self._seen = _versions(folder)
+        self._seen = _versions(self._folder)
         self._looked = time.monotonic()
-        self._assistants = Assistants.load(folder, also)
+        self._assistants = Assistants.load(self._folder, also)
 
     @property
     def now(self) -> Assistants:

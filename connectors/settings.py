@@ -92,6 +92,7 @@ class Settings:
     segments_per_second: float | None
     late_reply_seconds: int
     late_reply: str  # one of LATE_REPLIES
+    assistants_folder: Path
     model: Model
     fallback_model: Model | None
     llm_calls_at_once: int
@@ -212,6 +213,7 @@ class _Reader:
             # Twilio keeps a message for ten hours at most.
             late_reply_seconds=self.whole("LATE_REPLY_SECONDS", 600, low=60, high=36_000),
             late_reply=self.word("LATE_REPLY", LATE_REPLIES),
+            assistants_folder=Path(self.text("ASSISTANTS_FOLDER") or ROOT / "assistants"),
             model=self.model("LLM_", model_default),
             fallback_model=self.model("LLM_FALLBACK_", "")
             if self.text("LLM_FALLBACK_BASE_URL")

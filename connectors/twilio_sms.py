@@ -82,7 +82,7 @@ class TwilioSmsInput(InputChannel):
             )
         try:
             settings = Settings.load()
-            channel = cls(settings, LiveAssistants())
+            channel = cls(settings, LiveAssistants(settings.assistants_folder))
         except SettingsError as error:
             raise RasaException(str(error)) from None
         rasa_patches.listen(settings.rasa_port, sys.argv)

@@ -15,7 +15,6 @@ from actions.knowledge.index import Found, WordIndex
 from actions.knowledge.passages import Passage, passages_of
 from actions.knowledge.words import tokenizer
 from connectors.assistant import Assistant
-from connectors.assistants import FOLDER
 from connectors.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -127,7 +126,7 @@ class Libraries:
         if key not in self._made:
             name = assistant.embedding_model
             embedder = Embedder(self.settings.model, name) if name else None
-            folder = FOLDER / assistant.knowledge
+            folder = self.settings.assistants_folder / assistant.knowledge
             self._made[key] = Library(folder, assistant.languages, embedder)
         return self._made[key]
 

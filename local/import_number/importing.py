@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from connectors.assistants import FOLDER, Assistants
+from connectors.assistants import Assistants
 from connectors.registration import Registration
 from connectors.settings import Settings, is_loopback
 from connectors.ten_dlc import Verdict, judge
@@ -33,7 +33,7 @@ def answered(question: str) -> bool:
 class Desk:
     """Where files are, and who is talked to."""
 
-    assistants: Path = FOLDER
+    assistants: Path = field(default_factory=lambda: Settings.load().assistants_folder)
     records: Path = record.FOLDER
     say: Say = print
     ask: Callable[[str], bool] = answered

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import replace
 
+from connectors.assistants import Assistants
 from connectors.errors import SettingsError
 from connectors.settings import LOOPBACK, Settings
 from local.pretend_twilio.app import create_app
@@ -15,6 +17,7 @@ from local.pretend_twilio.server import PhoneServer
 def main() -> int:
     try:
         settings = Settings.load()
+        claimed = Assistants.load(settings.assistants_folder).numbers
     except SettingsError as error:
         print(error, file=sys.stderr)
         return 2
@@ -28,9 +31,9 @@ def main() -> int:
     # uvicorn raises the signal again after it has ended cleanly: asked to end is no failure.
     for ending in (signal.SIGTERM, signal.SIGINT):
         signal.signal(ending, lambda *_: sys.exit(0))
-    port = settings.phone_port
+    port, config = settings.phone_port, PretendConfig.from_settings(settings.twilio)
     server = PhoneServer(
-        create_app(PretendConfig.from_settings(settings.twilio)),
+        create_app(replace(config, numbers=tuple(dict.fromkeys((*config.numbers, *claimed))))),
         port,
         on_start=lambda: print(f"phone page: http://{LOOPBACK}:{port}/", flush=True),
     )

@@ -32,12 +32,12 @@ class Phone:
 
     url: str
 
-    def texts(self, body: str, customer: str = CUSTOMER, media: int = 0) -> int:
+    def texts(self, body: str, customer: str = CUSTOMER, media: int = 0, to: str = BUSINESS) -> int:
         """The customer texts; returns what the business answered Twilio."""
         picture = {"url": f"{self.url}/static/picture.png", "content_type": "image/png"}
         answer = httpx.post(
             f"{self.url}/phone/texts",
-            json={"from": customer, "to": BUSINESS, "body": body, "media": [picture] * media},
+            json={"from": customer, "to": to, "body": body, "media": [picture] * media},
             timeout=20,
             trust_env=False,
         )

@@ -11,7 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from connectors.assistants import FOLDER, Assistants
+from connectors.assistants import Assistants
+from connectors.settings import ROOT
 from connectors.wiring import webhook
 from local.import_number.__main__ import main
 from local.import_number.importing import Desk
@@ -69,7 +70,7 @@ class Operator:
 
 @pytest.fixture
 def operator(tmp_path: Path) -> Iterator[Operator]:
-    shutil.copytree(FOLDER, tmp_path / "assistants")
+    shutil.copytree(ROOT / "assistants", tmp_path / "assistants")
     with open_twilio(pretend_config(PUBLIC)) as url:
         operator = Operator(url, tmp_path)
         operator.environ = {

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from connectors.assistants import FOLDER
 from connectors.errors import SettingsError
 from connectors.registration import OwnedNumber, Registration, Service
+from connectors.settings import ROOT
 from connectors.wiring import astray, webhook
 from local.import_number import files, plan
 from local.import_number.record import Record
@@ -109,7 +109,7 @@ def test_a_record_is_kept_and_its_name_does_not_tell_the_number(tmp_path: Path) 
 
 @pytest.fixture
 def assistants(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(FOLDER, tmp_path / "assistants"))
+    return Path(shutil.copytree(ROOT / "assistants", tmp_path / "assistants"))
 
 
 def changed_lines(before: str, after: str) -> list[str]:
