@@ -81,7 +81,12 @@ class World:
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Do something in the world's own loop, and wait for it."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        under_way = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return under_way.result()
+        except BaseException:  # Ctrl-C, most likely
+            under_way.cancel()
+            raise
 
     async def _open(self) -> None:
         self.session = aiohttp.ClientSession(
