@@ -195,8 +195,8 @@ def _notes(rounds: int) -> list[str]:
     return [
         f"{spread}Ours is `make run` with one Rasa process. It waits `REPLY_SETTLE_MS` for more"
         " texts before it answers: 0 in the comparison, as the others do not wait, and 400, its"
-        " default, in the column that says so. Its processes are Rasa, the action server, the app to"
-        " review conversations and the launcher.",
+        " default, in the column that says so. Its processes are Rasa, the action server, the app"
+        " to review conversations and the launcher.",
         "",
         "Stock Rasa is 3.6.21 with its own Twilio channel, RedisTrackerStore, RedisLockStore and a"
         " custom action that asks the model (`bench/stock/`). It acknowledges a text only after it"
