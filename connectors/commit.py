@@ -12,6 +12,7 @@ from rasa.shared.core.events import BotUttered, Event
 from connectors import keys
 from connectors.dead_letters import DeadLetter
 from connectors.errors import SessionOver
+from connectors.follow_up import FollowUp
 from connectors.ids import sortable_id
 from connectors.inbox import SETTLE_AT_MOST_MS
 from connectors.lanes import Lane, held
@@ -31,7 +32,7 @@ class Commit:
     """What is to be written. `turn` is None outside SMS; `session` is "" for a new one.
 
     `replace`: the events are all there are, and not those that are new. `snapshot`: to be stored
-    behind the events, if not empty.
+    behind the events, if not empty. `follow_up` is said without a text, in its own session only.
     """
 
     conversation: str
@@ -41,6 +42,7 @@ class Commit:
     replace: bool = False
     snapshot: Sequence[Event] = ()
     letter: DeadLetter | None = None
+    follow_up: FollowUp | None = None
 
 
 class Commits:
@@ -56,12 +58,13 @@ class Commits:
     async def write(self, commit: Commit) -> None:
         """Raises StoreUnavailable and LeaseLost: nothing was written, or it is not known.
 
-        Raises SessionOver for a turn whose session has ended: its texts were taken out.
+        Raises SessionOver for a turn whose session has ended: its texts were taken out; and for a
+        follow-up, of which then nothing was written.
         """
         turn, conversation = commit.turn, commit.conversation
         events = [event.as_dict() for event in commit.events]
         lines = lines_of(events)
-        parts = _parts(turn, commit.events) if turn else []
+        parts = _parts(commit)
         answer = await self.store.step(
             "commit",
             [
@@ -109,7 +112,8 @@ class Commits:
             "outbox_wake": self.outbox.wake,
             "most_letters": keys.MOST_DEAD_LETTERS,
         }
-        return told | (_of_turn(turn, commit.events) if turn else _OF_NO_TURN)
+        told |= _of_turn(turn, commit.events) if turn else _OF_NO_TURN
+        return told | ({"only_in": commit.follow_up.session} if commit.follow_up else {})
 
 
 _OF_NO_TURN = {
@@ -122,6 +126,7 @@ _OF_NO_TURN = {
     "hand_over": "",
     "wait_ms": 0,
     "opted_out": "",
+    "only_in": "",
 }
 
 
@@ -136,12 +141,17 @@ def _of_turn(turn: Turn, events: Sequence[Event]) -> dict[str, Any]:
         "hand_over": _asked_for_a_person(events) or "",
         "wait_ms": turn.assistant.hand_over_minutes * 60_000,
         "opted_out": MODEL if _noted(events, "opt_out") else "",
+        "only_in": turn.session,
     }
 
 
-def _parts(turn: Turn, events: Sequence[Event]) -> list[Part]:
-    """Ready for the outbox; the last one to somebody who is out from now on is let through."""
-    if _noted(events, "opt_out"):
+def _parts(commit: Commit) -> list[Part]:
+    """Ready for the outbox. Who is out from now on gets the fixed text and nothing else."""
+    turn = commit.turn
+    if turn is None:
+        return commit.follow_up.take_parts() if commit.follow_up else []
+    if _noted(commit.events, "opt_out"):
+        turn.say_only(turn.assistant.texts.opted_out)
         return [replace(part, kind=OPTED_OUT) for part in turn.parts()]
     return turn.parts()
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from connectors import keys
+from connectors.inbox import WaitingText
 from connectors.lanes import Lane
 from connectors.store import Store, unavailable_is_named
 
@@ -32,6 +33,11 @@ class DeadLetter:
     @classmethod
     def new(cls, conversation: str, reason: str, items: tuple[str, ...]) -> DeadLetter:
         return cls(conversation, reason, time.time(), items)
+
+    @property
+    def session(self) -> str:
+        """The one that the texts came in."""
+        return WaitingText.read(self.items[-1]).session
 
     @classmethod
     def read(cls, line: str) -> DeadLetter:
@@ -66,6 +72,12 @@ class DeadLetters:
                 self.inbox.due,
                 self.inbox.leases,
             ],
-            [letter.write(), letter.conversation, self.inbox.wake, *reversed(letter.items)],
+            [
+                letter.write(),
+                letter.conversation,
+                self.inbox.wake,
+                letter.session,
+                *reversed(letter.items),
+            ],
         )
         return Retry(int(answer))

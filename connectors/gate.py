@@ -65,6 +65,9 @@ NOT_THEIR_SESSION = Refusal(
     "not_opened_by_a_text", "wait for the customer to text: no text of theirs opened this session"
 )
 IS_OPTED_OUT = Refusal("opted_out", "nothing, unless the customer texts START")
+TURN_IS_OVER = Refusal(
+    "turn_over", "say it in the turn, or set a reminder: the channel ends with the turn"
+)
 BRAKE = Refusal("segments_per_day", "raise LIMIT_SEGMENTS_PER_DAY, or wait for tomorrow (UTC)")
 
 

@@ -17,6 +17,7 @@ from connectors.consent import out_state
 from connectors.consent_history import Consent
 from connectors.errors import StoreUnavailable
 from connectors.ids import conversation_id
+from connectors.session_life import session_keys
 from connectors.store import Store
 
 log = structlog.get_logger(__name__)
@@ -67,14 +68,14 @@ class Ledger:
         return await self.store.field(keys.CONSENT, conversation) or ""
 
     async def opt_out(self, business: str, customer: str, how: str) -> bool:
-        """Note that a customer is out; False if that was known.
+        """Note that a customer is out, and end their session; False if that was known.
 
         For what no text of theirs said to us: Twilio's 21610, or an operator.
         """
         conversation = conversation_id(await self.store.id_key(), business, customer)
         answer = await self.store.step(
             "opt_out",
-            [keys.CONSENT, keys.session(conversation), keys.LOG],
+            [*session_keys(conversation), keys.CONSENT],
             [conversation, business, customer, out_state(how), how],
         )
         return bool(answer)

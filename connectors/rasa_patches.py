@@ -8,11 +8,16 @@ from urllib.parse import urlsplit, urlunsplit
 
 import structlog
 from rasa.core.actions.action import ActionExecutionRejection, RemoteAction
+from rasa.core.channels.channel import OutputChannel
+from rasa.core.processor import MessageProcessor
+from rasa.shared.core.events import ReminderScheduled
 from rasa.shared.exceptions import RasaException
 from sanic import Sanic
 
+from connectors.errors import NotAllowed, SessionOver
+from connectors.follow_up import FollowUps, saying
 from connectors.settings import LOOPBACK
-from connectors.turn import current_turn
+from connectors.turn import CHANNEL, current_turn
 
 DEFAULT_ACTIONS_PORT = 5055
 
@@ -20,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 _original_run = RemoteAction.run
 _original_listen = Sanic.run
+_original_reminder = MessageProcessor.handle_reminder
 
 
 def apply(actions_port: int) -> None:
@@ -48,6 +54,30 @@ def apply(actions_port: int) -> None:
             raise RasaException(f"{self.name()}: {said}") from None
 
     RemoteAction.run = run
+
+
+def guard_reminders(follow_ups: FollowUps) -> None:
+    """Let reminders ask the gate before they do anything, and speak through a channel of their own.
+
+    Rasa keeps the channel of the turn that set them, which is long closed; and their job inherits
+    that turn's context.
+    """
+
+    async def handle_reminder(
+        self: MessageProcessor, reminder: ReminderScheduled, sender_id: str, channel: OutputChannel
+    ) -> None:
+        if channel.name() != CHANNEL:
+            await _original_reminder(self, reminder, sender_id, channel)
+            return
+        current_turn.set(None)
+        try:
+            follow_up = await follow_ups.open(sender_id, "reminder", reminder.intent)
+            with saying(follow_up):
+                await _original_reminder(self, reminder, sender_id, follow_up.reply)
+        except (NotAllowed, SessionOver):
+            log.warning("reminder.not_sent", conversation=sender_id, reminder=reminder.intent)
+
+    MessageProcessor.handle_reminder = handle_reminder
 
 
 def listen(rasa_port: int, arguments: Sequence[str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import structlog
@@ -13,12 +13,14 @@ from connectors.left_open import Choice, numbered
 
 log = structlog.get_logger(__name__)
 
+Refused = Callable[[str], Awaitable[None]]
+
 
 class SmsReply(OutputChannel):
     """Gathers the texts of a reply until the turn is committed.
 
-    It knows no phone number, so a reminder or a route that keeps it cannot text anybody: after
-    the turn it refuses, with a line in the log.
+    It knows no phone number, so an action that keeps it cannot text anybody: after the turn it
+    refuses, and whoever closed it is told.
     """
 
     def __init__(self, style: Style | None = None) -> None:
@@ -26,18 +28,22 @@ class SmsReply(OutputChannel):
         self.texts: list[str] = []  # prepared
         self.choices: list[Choice] = []
         self._closed = False
+        self._refused: Refused | None = None
 
     @classmethod
     def name(cls) -> str:
         return "twilio_sms"
 
-    def close(self) -> None:
-        self._closed = True
+    def close(self, refused: Refused | None = None) -> None:
+        """Gather no more. `refused` is told of the conversation for which somebody tries."""
+        self._closed, self._refused = True, refused
 
     async def send_text_message(self, recipient_id: str, text: str, **kwargs: Any) -> None:
         if self._closed:
             # Raising here would abort whatever Rasa is doing; nothing is sent either way.
             log.warning("reply.refused", conversation=recipient_id, reason="the turn is over")
+            if self._refused:
+                await self._refused(recipient_id)
         elif said := prepared(text or "", self.style):
             self.texts.append(said)
 

@@ -20,6 +20,7 @@ from connectors import keys, rasa_patches, rasa_speed
 from connectors.commit import OVER, Commit, Commits
 from connectors.dead_letters import DeadLetter
 from connectors.errors import NothingToSay, SessionOver
+from connectors.follow_up import follow_up_of
 from connectors.handover import HELD, WAITING, obey
 from connectors.layout import prepared
 from connectors.settings import Settings
@@ -113,7 +114,8 @@ class SessionStore(TrackerStore):
 
         Raises StoreUnavailable, LeaseLost, and NothingToSay for a turn that would leave the
         customer without an answer; then nothing was written. Raises SessionOver for a turn that
-        comes too late: its texts were taken out, and nobody is answered.
+        comes too late: its texts were taken out, and nobody is answered; and for a follow-up that
+        does: nothing was written.
         """
         turn = _turn_of(tracker.sender_id)
         if turn and turn.failed_actions:
@@ -131,6 +133,7 @@ class SessionStore(TrackerStore):
                     turn.session if turn else place.session,
                     new,
                     turn,
+                    follow_up=None if turn else follow_up_of(tracker.sender_id),
                     replace=Place.of(tracker) is None,
                     snapshot=taken,
                 )

@@ -22,10 +22,10 @@ from connectors.assistants import Assistants, LiveAssistants
 from connectors.errors import LeaseLost, NothingToSay, SessionOver, StoreUnavailable
 from connectors.inbox import WaitingText
 from connectors.lanes import Claim
-from connectors.layout import LaidOut, Style, lay_out
+from connectors.layout import LaidOut, Style, lay_out, prepared
 from connectors.left_open import NOTHING, LeftOpen, is_more
 from connectors.part import Part
-from connectors.reply import SmsReply
+from connectors.reply import Refused, SmsReply
 from connectors.sensitive import without_secrets
 
 log = structlog.get_logger(__name__)
@@ -72,7 +72,7 @@ class Turn:
             texts=tuple(text for text in waiting if text.session == session),
             assistant=assistant,
             late=tuple(text for text in waiting if text.session != session),
-            reply=SmsReply(_style(assistant)),
+            reply=SmsReply(style(assistant)),
         )
 
     @property
@@ -97,6 +97,11 @@ class Turn:
     def laid_out(self) -> LaidOut:
         """The reply as messages, and what did not fit."""
         return lay_out(self.reply.texts, self.reply.style)
+
+    def say_only(self, sentence: str) -> None:
+        """Whatever was to be said gives way to one sentence."""
+        self.reply.texts[:] = [prepared(sentence, self.reply.style)]
+        self.reply.choices.clear()
 
     def parts(self) -> list[Part]:
         """The reply, ready for the outbox."""
@@ -167,7 +172,7 @@ def _intent(words: str, name: str) -> dict[str, Any]:
     return {"text": words, "intent": {"name": name, "confidence": 1.0}, "entities": []}
 
 
-def _style(assistant: Assistant) -> Style:
+def style(assistant: Assistant) -> Style:
     texts = assistant.texts
     return Style(assistant.segments, assistant.emoji, texts.more, texts.no_more)
 
@@ -177,7 +182,8 @@ class TurnRunner:
 
     `to_rasa` runs a message through the agent and returns after the tracker was saved, within the
     assistant's deadline and a margin; `apologise` commits a plain sentence without Rasa, and
-    `tell_more` the rest of the last answer; `left_open` is what Redis has of that.
+    `tell_more` the rest of the last answer; `left_open` is what Redis has of that. `refused` is
+    told of a conversation for which somebody kept the channel of a turn that is over.
     """
 
     def __init__(
@@ -187,12 +193,14 @@ class TurnRunner:
         tell_more: Callable[[Turn], Awaitable[None]],
         left_open: Callable[[str], Awaitable[str | None]],
         assistants: LiveAssistants,
+        refused: Refused | None = None,
     ) -> None:
         self.to_rasa = to_rasa
         self.apologise = apologise
         self.tell_more = tell_more
         self.left_open = left_open
         self.assistants = assistants
+        self.refused = refused
 
     async def handle(self, claim: Claim) -> None:
         """Answer what waits. Raises whatever failed when it is to be tried again."""
@@ -209,7 +217,7 @@ class TurnRunner:
             return
         began, longest = time.monotonic(), turn.assistant.deadline_seconds + MARGIN_SECONDS
         try:
-            with _current(turn):
+            with _current(turn, self.refused):
                 async with async_timeout.timeout(longest):
                     await self._answer(turn)
             if not turn.committed:
@@ -263,10 +271,10 @@ def _worth_another_try(turn: Turn, took_seconds: float) -> bool:
 
 
 @contextmanager
-def _current(turn: Turn) -> Iterator[None]:
+def _current(turn: Turn, refused: Refused | None) -> Iterator[None]:
     token = current_turn.set(turn)
     try:
         yield
     finally:
-        turn.reply.close()
+        turn.reply.close(refused)
         current_turn.reset(token)

@@ -10,6 +10,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import async_timeout
@@ -26,7 +27,9 @@ from connectors import keys, rasa_patches, rasa_speed
 from connectors.assistants import LiveAssistants, attached
 from connectors.consent import CODE_21610
 from connectors.consent_history import last_words
-from connectors.errors import SettingsError, StoreUnavailable, Unreadable
+from connectors.errors import NotAllowed, SettingsError, StoreUnavailable, Unreadable
+from connectors.follow_up import FollowUps, current_follow_up
+from connectors.gate import TURN_IS_OVER
 from connectors.gatekeeper import Gatekeeper
 from connectors.handover import HandOver
 from connectors.house_rules import HouseRules
@@ -38,6 +41,8 @@ from connectors.outbox import Outbox
 from connectors.pace import Pace
 from connectors.part import Part
 from connectors.reconcile import Reconciler
+from connectors.reply import SmsReply
+from connectors.routes_guard import guard_routes
 from connectors.sanic_guard import refuse_bad_lengths
 from connectors.sender import Lateness, Sender
 from connectors.session_life import SessionLife
@@ -45,7 +50,7 @@ from connectors.session_store import SessionStore
 from connectors.settings import Settings, is_loopback
 from connectors.standings import Standings
 from connectors.store import Store
-from connectors.turn import CHANNEL, LONGEST_WAIT_SECONDS, Turn, TurnRunner
+from connectors.turn import CHANNEL, LONGEST_WAIT_SECONDS, Turn, TurnRunner, style
 from connectors.twilio_account import TwilioAccount
 from connectors.twilio_api import TwilioApi
 from connectors.twilio_client import CALLS_AT_ONCE
@@ -92,10 +97,15 @@ class TwilioSmsInput(InputChannel):
         self.settings = settings
         self.assistants = assistants
 
-    def get_output_channel(self) -> NoReturn:
-        """Refuses: nobody is texted who did not text first."""
+    def get_output_channel(self) -> SmsReply:
+        """The channel of a follow-up that the gate has let in; for anybody else, a refusal.
+
+        Nobody is texted who did not text first.
+        """
         from rasa.server import ErrorResponse
 
+        if follow_up := current_follow_up.get():
+            return follow_up.reply
         raise ErrorResponse(
             403,
             "OnlyCustomersOpenConversations",
@@ -171,6 +181,12 @@ class Desk:
             self.store, self._unapproved, self.settings.limits.segments_per_day
         )
 
+        follow_ups = FollowUps(
+            self.gatekeeper, lambda n: style(self.assistants.now.standing_in_for(n))
+        )
+        rasa_patches.guard_reminders(follow_ups)
+        guard_routes(app, follow_ups)
+
     def _session_seconds(self, number: str) -> int:
         assistant = self.assistants.now.standing_in_for(number)
         return assistant.session_seconds or self.settings.session_ttl_seconds
@@ -204,7 +220,14 @@ class Desk:
         async def left_open(conversation: str) -> str | None:
             return await self.store.field(keys.session(conversation), "left_open")
 
-        runner = TurnRunner(to_rasa, apologise, tell_more, left_open, self.assistants)
+        runner = TurnRunner(
+            to_rasa,
+            apologise,
+            tell_more,
+            left_open,
+            self.assistants,
+            refused=self._kept_channel,
+        )
         self.workers = [
             Worker(
                 self.inbox.lane,
@@ -230,6 +253,11 @@ class Desk:
     def _hand_over(self) -> HandOver:
         seconds = self.settings.session_ttl_seconds
         return HandOver(self.store, self.assistants, seconds, self.gatekeeper)
+
+    async def _kept_channel(self, conversation: str) -> None:
+        """Somebody kept the channel of a turn that is over, and speaks into it."""
+        with suppress(NotAllowed):
+            await self.gatekeeper.refuse(conversation, "", TURN_IS_OVER, "channel", "an action")
 
     def _sender(self) -> Sender:
         settings = self.settings

@@ -14,7 +14,8 @@
 --       events), events and lines (how many), settle_ms, settle_at_most_ms, inbox_wake,
 --       inbox_freed, outbox_wake, most_letters, left_open (by the answer, or ''), hand_over (to a
 --       person, with this: reason, asked_by; or ''), wait_ms (for one), opted_out (how that is
---       known, for who is out from now on; or '')
+--       known, for who is out from now on; or ''), only_in (the session that must be
+--       live, or '')
 -- Returns 1; 0 when somebody else holds the conversation by now; -1 if the session is over.
 local conversation, given = ARGV[1], cjson.decode(ARGV[2])
 if given.fence ~= '' and redis.call('HGET', KEYS[9], conversation) ~= tostring(given.fence) then return 0 end
@@ -23,7 +24,7 @@ local live = redis.call('HGET', KEYS[1], 'id')
 for _, text in ipairs(given.texts) do
   if text[2] ~= live then log('text.too_late', text[2], cjson.encode({sid = text[1]})) end
 end
-local is_over = given.fence ~= '' and live ~= given.session
+local is_over = given.only_in ~= '' and live ~= given.only_in
 
 -- Two are kept: the window begins at the older one, so it is never shorter than a distance.
 local function take_snapshot()

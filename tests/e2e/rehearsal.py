@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -104,12 +104,15 @@ def rehearsal(
     rasas: int = 1,
     starter: Starter = as_typed,
     gated: bool = False,
+    options: Sequence[str] = (),
+    prepare: Callable[[str], object] = lambda phone_url: None,
     **settings: str,
 ) -> Iterator[Rehearsal]:
     """Everything started with plain commands; ended, whatever happens, at the end of the block.
 
     `gated`: every Rasa has gates before Valkey, Twilio and the action server, which kill it when
     one of `traps` springs.
+    `options` are for `rasa run`; `prepare` gets the pretend Twilio's address before Rasa starts.
     """
     rasa_port, actions_port = free_port(), free_port()
     valkey = Valkey(free_port(), folder)
@@ -119,6 +122,7 @@ def rehearsal(
         phone_url = stack.enter_context(
             open_twilio(pretend_config(f"http://127.0.0.1:{rasa_port}"))
         )
+        prepare(phone_url)
         environ = child_environ(
             {
                 **os.environ,
@@ -147,7 +151,7 @@ def rehearsal(
         business = Rehearsal(phone_url, valkey, [], actions, environ)
         for number, port in enumerate([rasa_port, *(free_port() for _ in range(rasas - 1))], 1):
             rasa = Process(
-                ["rasa", "run", "-p", str(port)],
+                ["rasa", "run", "-p", str(port), *options],
                 environ,
                 f"http://127.0.0.1:{port}{HEALTH_PATH}",
                 folder / f"rasa-{number}.log",
