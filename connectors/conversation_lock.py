@@ -68,7 +68,7 @@ class ConversationLocks(LockStore):
         """The lease, or the seconds until somebody else's ends if nobody renews it."""
         lane = self.lane
         fence, left_ms = await self.store.step(
-            "take",
+            "lock",
             [lane.due, lane.leases, keys.FENCE],
             [conversation, int(lane.lease_seconds * 1000)],
         )
