@@ -20,7 +20,10 @@ async def serving_door(settings: Settings, port: int | None = None) -> AsyncIter
     Sanic.test_mode = True
     port = port or free_port()
     app = Sanic(f"door-{port}", configure_logging=False)
-    app.blueprint(routes(Desk(settings, LiveAssistants())), url_prefix="/webhooks/twilio_sms")
+    app.blueprint(
+        routes(Desk(settings, LiveAssistants(settings.assistants_folder))),
+        url_prefix="/webhooks/twilio_sms",
+    )
     server: Any = await app.create_server(
         port=port, host="127.0.0.1", return_asyncio_server=True, access_log=False
     )

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import urlencode
 
 import async_timeout
@@ -67,7 +68,7 @@ class Door:
 
 
 @asynccontextmanager
-async def opened(redis_url: str) -> AsyncIterator[Door]:
+async def opened(redis_url: str, assistants: str = "") -> AsyncIterator[Door]:
     settings = Settings.load(
         {
             "TWILIO_ACCOUNT_SID": TEXT["AccountSid"],
@@ -75,6 +76,7 @@ async def opened(redis_url: str) -> AsyncIterator[Door]:
             "TWILIO_NUMBERS": TEXT["To"],
             "PUBLIC_URL": PUBLIC,
             "REDIS_URL": redis_url,
+            "ASSISTANTS_FOLDER": assistants,
         }
     )
     async with serving_door(settings) as port:
@@ -152,6 +154,26 @@ async def test_a_signed_text_that_lacks_something_is_a_400(door: Door, name: str
 async def test_a_number_that_is_not_ours_is_a_400(door: Door) -> None:
     assert (await door.post({**TEXT, "To": "+15550107777"})).status_code == 400
     assert await door.kept() == []
+
+
+async def test_a_number_that_nobody_answers_is_acknowledged_and_logged(
+    store: Store, valkey_url: str, tmp_path: Path
+) -> None:
+    """And an assistant's own number is ours without TWILIO_NUMBERS, as soon as its file says so."""
+    other, file = "+15550107777", tmp_path / "other.yml"
+    shop = "name: Shop\nprompt: Hi.\n"
+    (tmp_path / "shop.yml").write_text(shop)
+    file.write_text(f"{shop}numbers: ['{other}']\n")
+    async with opened(valkey_url, str(tmp_path)) as door:
+        with capture_logs() as logs:
+            assert (await door.post(TEXT)).status_code == 204
+            assert (await door.post(TEXT)).status_code == 204
+        events = [line["event"] for line in logs]
+        assert events == ["number.unattached", "sms.not_answered", "sms.seen_before"]
+        assert not [key for key in await door.kept() if key.startswith("sms:inbox")]
+        text = {**TEXT, "To": other, "MessageSid": "SM" + "5" * 32}
+        assert (await door.post(text)).status_code == 204
+        assert [key for key in await door.kept() if key.startswith("sms:inbox:of:")]
 
 
 @pytest.mark.parametrize(
