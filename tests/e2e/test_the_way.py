@@ -76,20 +76,42 @@ def test_a_reply_is_reported_delivered(business: Rehearsal, customer: str) -> No
     wait_until(lambda: store.hget(f"sms:message:{sid}", "status") == "delivered", 10, "the report")
 
 
-def test_the_session_has_a_day_left_and_reading_it_changes_nothing(
-    business: Rehearsal, customer: str
+def test_messages_renew_a_session_and_its_end_leaves_nothing(
+    business: Rehearsal, model: FakeModel, customer: str
 ) -> None:
     store = redis.Redis.from_url(business.valkey.url, decode_responses=True)
     before = set(store.keys("session:*"))
-    business.texts("hello", customer)
+    business.texts("My name is Ada.", customer)
     business.answers(1, customer)
-    new = set(store.keys("session:*")) - before
-    assert len(new) == 2
-    for name in new:
+    names = set(store.keys("session:*")) - before
+    [session] = [name for name in names if name.count(":") == 1]
+    assert names == {session, f"{session}:events", f"{session}:said"}
+    for name in names:
         assert 86_390 <= store.ttl(name) <= 86_400
         store.expire(name, 1000)
-        _ = store.lrange(name, 0, -1) if name.endswith("events") else store.hgetall(name)
-        assert store.ttl(name) == 1000
+    store.hgetall(session), store.lrange(f"{session}:events", 0, -1)
+    assert {store.ttl(name) for name in names} == {1000}
+
+    business.texts("Still there?", customer)
+    business.answers(2, customer)
+    assert len(heard(model)) == 3
+    assert store.ttl(session) > 86_000
+
+    first = store.hget(session, "id")
+    for name in names:
+        store.pexpire(name, 1)  # its time is up, and nobody says so
+    store.zadd("sms:sessions", {session.partition(":")[2]: 1})
+    wait_until(lambda: first in ended(store), 60, "the session's end on record")
+    business.texts("What is my name?", customer)
+    business.answers(3, customer)
+    assert heard(model) == ["What is my name?"]
+    assert store.hget(session, "id") != first
+
+
+def ended(store: redis.Redis[str]) -> list[str]:
+    """The sessions whose end is in the session log."""
+    entries = store.xrange("sms:log")
+    return [e["session"] for _, e in entries if e["kind"] == "session.ended"]
 
 
 def test_a_rule_answers_without_the_model(
