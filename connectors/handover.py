@@ -19,8 +19,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from rasa.shared.core.events import ActionExecuted, ConversationPaused, ConversationResumed
-from rasa.shared.core.trackers import DialogueStateTracker
 
 from connectors import keys
 from connectors.assistant import Assistant
@@ -104,7 +102,7 @@ class HandOver:
             "pause": json.dumps(_event("pause")),
         }
         holder = await self.store.step(
-            "take", [*session_keys(conversation), keys.DESK], [conversation, json.dumps(told)]
+            "take_over", [*session_keys(conversation), keys.DESK], [conversation, json.dumps(told)]
         )
         if holder == "":
             raise SessionOver(_OVER)
@@ -226,19 +224,6 @@ class HandOver:
         return HandedOver(
             conversation, session, assistant, state, by, reason, int(since or 0), due_ms
         )
-
-
-def obey(tracker: DialogueStateTracker, desk: str | None) -> None:
-    """Pause or resume a tracker as `desk` has it.
-
-    A turn that was under way while an operator took the conversation, or gave it back, may have
-    stored its own idea of that as a snapshot; what the desk says counts.
-    """
-    if desk in (WAITING, HELD) and not tracker.is_paused():
-        tracker.update(ConversationPaused())
-    elif desk == BACK and tracker.is_paused():
-        tracker.update(ConversationResumed())
-        tracker.update(ActionExecuted("action_listen"))
 
 
 def _messages(text: str, assistant: Assistant) -> Sequence[str]:

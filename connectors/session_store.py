@@ -21,12 +21,12 @@ from connectors.commit import OVER, Commit, Commits
 from connectors.dead_letters import DeadLetter
 from connectors.errors import NothingToSay, SessionOver
 from connectors.follow_up import follow_up_of
-from connectors.handover import HELD, WAITING, obey
+from connectors.handover import HELD, WAITING
 from connectors.layout import prepared
 from connectors.settings import Settings
 from connectors.store import Store, unavailable_is_named
 from connectors.turn import Turn, current_turn
-from connectors.window import WINDOW_TURNS, Place, Windows
+from connectors.window import WINDOW_TURNS, Place, Windows, obey
 
 log = structlog.get_logger(__name__)
 

@@ -12,9 +12,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import ActionReverted, Event, UserUtteranceReverted, UserUttered
+from rasa.shared.core.events import (
+    ActionExecuted,
+    ActionReverted,
+    ConversationPaused,
+    ConversationResumed,
+    Event,
+    UserUtteranceReverted,
+    UserUttered,
+)
 from rasa.shared.core.trackers import DialogueStateTracker
 
+from connectors.handover import BACK, HELD, WAITING
 from connectors.session_life import session_keys
 from connectors.snapshot import snapshot
 from connectors.store import Store
@@ -90,3 +99,16 @@ def _goes_back_too_far(tracker: DialogueStateTracker, told: int) -> bool:
         return True
     left = [e for e in events[told:] if isinstance(e, UserUttered) and id(e) in applied]
     return len(left) < _LEAST_TURNS
+
+
+def obey(tracker: DialogueStateTracker, desk: str | None) -> None:
+    """Pause or resume a tracker as `desk` has it.
+
+    A turn that was under way while an operator took the conversation, or gave it back, may have
+    stored its own idea of that as a snapshot; what the desk says counts.
+    """
+    if desk in (WAITING, HELD) and not tracker.is_paused():
+        tracker.update(ConversationPaused())
+    elif desk == BACK and tracker.is_paused():
+        tracker.update(ConversationResumed())
+        tracker.update(ActionExecuted("action_listen"))

@@ -16,12 +16,15 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from connectors.assistants import LiveAssistants
 from connectors.errors import StoreUnavailable
+from connectors.handover import HandOver
 from connectors.settings import ROOT, Settings
 from connectors.store import Store
 from review import (
     api,
     audit_pages,
+    desk_pages,
     door,
     export_pages,
     letters_pages,
@@ -61,11 +64,15 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.ending = asyncio.Event()
-        working = asyncio.create_task(_work(settings, database, taker))
+        working = [
+            asyncio.create_task(_work(settings, database, taker)),
+            asyncio.create_task(desk_pages.watch(app)),
+        ]
         try:
             yield
         finally:
-            await _end(working)
+            for task in working:
+                await _end(task)
             await store.close()
             database.close()
 
@@ -76,6 +83,7 @@ def create_app(
             *api.routes(),
             *list_pages.routes(),
             *session_pages.routes(),
+            *desk_pages.routes(),
             *export_pages.routes(),
             *numbers_pages.routes(),
             *audit_pages.routes(),
@@ -99,6 +107,7 @@ def create_app(
     app.state.accounts, app.state.taker, app.state.prices = Accounts(database), taker, prices
     app.state.eraser = Eraser(store, database, taker, _redact(settings))
     app.state.project = project
+    app.state.hand_over = HandOver(store, LiveAssistants(), settings.session_ttl_seconds)
     app.state.ttl_ms = settings.session_ttl_seconds * 1000
     return app
 

@@ -28,6 +28,7 @@ HEADERS = {
 # Name, path, and from which role on it is in the menu.
 MENU = (
     ("Sessions", "/", Role.VIEWER),
+    ("Desk", "/desk", Role.OPERATOR),
     ("Numbers", "/numbers", Role.VIEWER),
     ("Tags", "/tags", Role.VIEWER),
     ("Dead letters", "/dead-letters", Role.OPERATOR),
@@ -48,11 +49,12 @@ def render(request: Request, template: str, status: int = 200, **given: Any) -> 
     """A page, or a part of one."""
     person = getattr(request.state, "person", NOBODY)
     path = request.url.path
+    counts = {"/desk": getattr(request.app.state, "at_the_desk", 0)}
     always = {
         "user": {"name": person.name, "role": person.role.word} if person.name else None,
         "csrf": person.csrf,
         "menu": [
-            {"name": name, "path": to, "here": path == to, "count": 0}
+            {"name": name, "path": to, "here": path == to, "count": counts.get(to, 0)}
             for name, to, role in MENU
             if person.role >= role
         ],

@@ -30,7 +30,6 @@ def routes() -> list[Route]:
         "correct": correct,
     }
     return [
-        route("/sessions/{id}", session, Role.VIEWER),
         route("/sessions/{id}/unmask", unmask, Role.OPERATOR, "POST"),
         *(
             route(f"/sessions/{{id}}/{name}", act, Role.REVIEWER, "POST")
@@ -39,37 +38,42 @@ def routes() -> list[Route]:
     ]
 
 
-def session(request: Request) -> Response:
-    """The page; for a page that is open already, the conversation alone."""
-    return _flow(request) if is_fragment(request) else _page(request, _read(request))
-
-
 def unmask(request: Request) -> Response:
     """The page once more, with the customer's number; that it was shown is on record."""
-    found = _read(request)
+    found = read(request)
     with request.app.state.database.writing() as connection:
         found["customer"] = reading.customer_of(connection, found["id"])
         note(connection, request.state.person.name, "saw a number", session=found["id"])
-    return _page(request, found, unmasked=True)
+    return page(request, found, unmasked=True)
 
 
-def _page(request: Request, found: dict[str, Any], *, unmasked: bool = False) -> Response:
+def page(
+    request: Request,
+    found: dict[str, Any],
+    *,
+    desk: dict[str, str] | None = None,
+    unmasked: bool = False,
+    status: int = 200,
+) -> Response:
+    """A session, as `read` found it; `desk` as _desk.html shows it."""
     wanted = read_filter(request)
     newer, older = _neighbours(request, wanted, found)
     return render(
         request,
         "session.html",
+        status,
         query=wanted.query(),
         newer=newer,
         older=older,
         facts=session_view.facts(found, request.app.state.prices.currency),
-        desk=None,
+        desk=desk,
         unmasked=unmasked,
         **_given(request, found),
     )
 
 
-def _read(request: Request) -> dict[str, Any]:
+def read(request: Request) -> dict[str, Any]:
+    """The session of the address, with all that is known about it. Raises HTTPException."""
     state = request.app.state
     with state.database.reading() as connection:
         found = reading.session(connection, request.path_params["id"], state.prices, state.ttl_ms)
@@ -100,10 +104,10 @@ def _neighbours(request: Request, wanted: Filter, found: dict[str, Any]) -> tupl
     with state.database.reading() as connection:
         for direction in ("newer", "older"):
             try:
-                page = listing.page(connection, wanted, f"{direction}:{at}", 1, state.ttl_ms)
+                beside = listing.page(connection, wanted, f"{direction}:{at}", 1, state.ttl_ms)
             except BadFilter:  # ordered by something that this session does not have
                 return "", ""
-            ids.append(str(page.rows[0]["id"]) if page.rows else "")
+            ids.append(str(beside.rows[0]["id"]) if beside.rows else "")
     return ids[0], ids[1]
 
 
@@ -167,17 +171,18 @@ def _judged(request: Request, change: Any, of_message: int = 0) -> Response:
     with request.app.state.database.writing() as connection:
         change(Judge(connection, request.state.person.name), session_id)
     if is_fragment(request):
-        return _flow(request) if of_message else _judgement(request)
+        return flow(request) if of_message else _judgement(request)
     place = f"#m{of_message}" if of_message else ""
     return RedirectResponse(f"/sessions/{session_id}{place}", 303)
 
 
-def _flow(request: Request) -> Response:
-    return render(request, "_flow.html", **_given(request, _read(request)))
+def flow(request: Request) -> Response:
+    """The conversation alone, for a page that is open already."""
+    return render(request, "_flow.html", **_given(request, read(request)))
 
 
 def _judgement(request: Request) -> Response:
-    return render(request, "_judgement.html", **_given(request, _read(request)))
+    return render(request, "_judgement.html", **_given(request, read(request)))
 
 
 def _field(request: Request, name: str) -> str:

@@ -19,7 +19,7 @@ from rasa.shared.core.events import ActionExecuted, BotUttered, ConversationPaus
 from connectors import keys
 from connectors.assistants import LiveAssistants
 from connectors.errors import HeldByAnother, NotAllowed, NotHeld, SessionOver
-from connectors.handover import HELD, WAITING, HandedOver, HandOver, obey
+from connectors.handover import HELD, WAITING, HandedOver, HandOver
 from connectors.ids import conversation_id
 from connectors.inbox import Inbox
 from connectors.lanes import Worker
@@ -29,6 +29,7 @@ from connectors.session_store import SessionStore
 from connectors.store import Store
 from connectors.transcript import Transcripts
 from connectors.turn import TurnRunner
+from connectors.window import obey
 from connectors.wire import InboundText
 from tests.log import log_of
 

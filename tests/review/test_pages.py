@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import AsyncIterator
 from html import unescape
-from typing import Any
 
 import httpx
 import pytest
@@ -17,48 +16,12 @@ from connectors.dead_letters import DeadLetter
 from connectors.store import Store
 from review import tables
 from review.access import Role
-from tests.review.office import PASSWORD, WAIT_S, Office
+from tests.review.office import PASSWORD, Office
+from tests.review.reading import Reader, reader_of
 from tests.review.said import ADA, BEN, BUSINESS, Customer
 from tests.review.waiting import until_said
 
 NASTY = "<img src=x onerror=alert(1)>\"'</textarea><script>alert(2)</script>"
-
-
-class Reader:
-    """Somebody's browser."""
-
-    def __init__(self, client: httpx.AsyncClient) -> None:
-        self.client = client
-
-    async def get(self, path: str) -> httpx.Response:
-        return await self.client.get(path)
-
-    async def page(self, path: str) -> str:
-        return (await self.get(path)).text
-
-    async def part(self, path: str) -> str:
-        return (await self.client.get(path, headers={"x-fragment": "1"})).text
-
-    async def post(self, path: str, **given: Any) -> httpx.Response:
-        return await self.client.post(path, data=given)
-
-    async def changes(self, path: str, **given: Any) -> str:
-        """Post as a script does; the part that comes back."""
-        return (await self.client.post(path, data=given, headers={"x-fragment": "1"})).text
-
-
-def reader_of(office: Office, role: Role) -> Reader:
-    """Signed in as somebody of this role."""
-    signed_in = office.somebody(role)
-    return Reader(
-        httpx.AsyncClient(
-            base_url=office.url,
-            headers=signed_in.headers,
-            cookies=signed_in.cookies,
-            timeout=WAIT_S,
-            trust_env=False,
-        )
-    )
 
 
 @pytest.fixture
