@@ -124,7 +124,7 @@ def _words(here: HandedOver | None, who: str) -> tuple[str, str]:
 
 def _problem(error: Exception) -> str:
     if isinstance(error, NotAllowed):
-        return f"Not sent: {error}"
+        return f"Not sent: {error.reason.replace('_', ' ')}. What to do: {error.do}."
     if isinstance(error, HeldByAnother):
         return f"{error.operator} has this conversation."
     words = str(error)
