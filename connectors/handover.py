@@ -102,7 +102,7 @@ class HandOver:
             "pause": json.dumps(_event("pause")),
         }
         holder = await self.store.step(
-            "take_over", [*session_keys(conversation), keys.DESK], [conversation, json.dumps(told)]
+            "take", [*session_keys(conversation), keys.DESK], [conversation, json.dumps(told)]
         )
         if holder == "":
             raise SessionOver(_OVER)
