@@ -1,6 +1,6 @@
 -- A text comes in: kept exactly once, the session opened or renewed, the customer made due. What it
--- asks for itself (STOP, START, HELP) is done and answered here, and what is not answered goes no
--- further than the session log.
+-- asks for itself (STOP, START, HELP) is done and answered here; over the limit it is done, and not
+-- answered. What is not answered goes no further than the session log.
 -- KEYS  those of a session (_session.lua), seen, inbox of the customer, inbox lane, its leases,
 --       id key, ledger, limits of the customer, outbox of the customer, outbox lane
 -- ARGV  conversation, text (JSON), seen for s, session for s, settle ms, settle at most ms,
@@ -75,12 +75,10 @@ if rules.refuse ~= '' then return refuse(rules.refuse) end
 local ask = rules.ask
 if ask == 'yes' then ask = is_out and 'start' or '' end
 if ask == '' and is_out then return refuse('opted_out') end
-if ask == '' then
-  local why = over_the_limit()
-  if why then
-    tell_of_limit(why)
-    return refuse(why)
-  end
+local over = over_the_limit()
+if ask == '' and over then
+  tell_of_limit(over)
+  return refuse(over)
 end
 -- A STOP or START that was lost on the way says nothing about what was said after it.
 local changed_at = tonumber(redis.call('HGET', KEYS[12], ARGV[1] .. ':at') or 0)
@@ -100,16 +98,17 @@ end
 
 if ask == 'stop' then
   if word ~= 'out:twilio' and word ~= rules.word then note_consent('out', rules.word) end
-  if not is_out and not rules.heard and not rules.twilio then answer(session, 13) end
+  if not is_out and not rules.heard and not rules.twilio and not over then answer(session, 13) end
   end_session('opted_out', now)
 elseif ask == 'start' then
   if is_out then note_consent('in', 'in') end
   local answered = rules.heard or (rules.twilio and word == 'out:twilio')
-  if not answered then answer(session, 13) end
+  if not answered and not over then answer(session, 13) end
 elseif ask == 'help' then
   -- What Twilio's own list holds back would not arrive.
-  if not rules.heard and word ~= 'out:twilio' then answer(session, 13) end
+  if not rules.heard and word ~= 'out:twilio' and not over then answer(session, 13) end
 end
+if ask ~= '' and over then refuse(over) end
 if ask ~= '' then return {2, ask} end
 
 redis.call('RPUSH', KEYS[8], now .. ' ' .. session .. ' ' .. ARGV[2])

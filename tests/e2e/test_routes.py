@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from collections.abc import Callable, Iterator
@@ -87,10 +88,15 @@ class Somebody:
     def __post_init__(self) -> None:
         if self.state != "none":
             self.office.texts("are you a bot?", self.number, to=self.business)
-        if self.business == BUSINESS and self.state != "none":
+        if self.state == "unapproved number":
+            wait_until(self.was_refused, 30, "the first answer refused")
+        elif self.state != "none":
             self.office.answers(1, self.number)
         self.gets_into(self.state)
         wait_until(self.is_quiet, 30, "everything sent")
+
+    def was_refused(self) -> bool:
+        return bool(self.office.records(self.conversation, "refused"))
 
     def is_quiet(self) -> bool:
         return self.office.redis.zscore(keys.lane("outbox"), self.conversation) is None
@@ -170,8 +176,7 @@ def dead_letter(customer: Somebody) -> None:
     item = f"1 {customer.session} {json.dumps(vars(text))}"
     letter = DeadLetter.new(customer.conversation, "for the test", (item,))
     customer.office.redis.rpush(keys.DEAD_LETTERS, letter.write())
-    retried = DeadLetters(Store.connect(customer.office.valkey.url)).retry(letter)
-    asyncio_run(retried)
+    asyncio.run(_retry(customer.office.valkey.url, letter))
     waiting = keys.lane_items("inbox", customer.conversation)
     wait_until(lambda: not customer.office.redis.llen(waiting), 30, "the text taken")
 
@@ -191,10 +196,10 @@ def a_reminder(seconds: float = 1.0) -> dict[str, object]:
     }
 
 
-def asyncio_run(what: Any) -> Any:
-    import asyncio
-
-    return asyncio.run(what)
+async def _retry(redis_url: str, letter: DeadLetter) -> None:
+    store = Store.connect(redis_url)
+    await DeadLetters(store).retry(letter)
+    await store.close()
 
 
 ROUTES: dict[str, Route] = {

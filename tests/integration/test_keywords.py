@@ -237,6 +237,15 @@ async def test_who_texts_too_much_is_told_so_once(
     assert await door.text("please stop texting me") is Outcome.KEYWORD
 
 
+async def test_a_flood_of_keywords_is_heard_and_not_answered_for_ever(store: Store) -> None:
+    door = Door(store, limits=Limits(4, 500, 0), twilio_answers=False)
+    for body in ["STOP", "START"] * 5:
+        assert await door.text(body) is Outcome.KEYWORD
+    assert await door.said() == ["Out.", "In."] * 2
+    assert await door.word() == "in"
+    assert await door.refusals() == ["too_fast"] * 6
+
+
 async def test_the_minute_passes(store: Store) -> None:
     door = Door(store, limits=Limits(1, 500, 0))
     await door.text("one")
