@@ -19,6 +19,6 @@ async def forget(store: Store, conversation: str) -> None:
         *session_keys(conversation),
         *(inbox.items(conversation), inbox.due),
         *(outbox.items(conversation), outbox.due),
-        *(keys.DEAD_LETTERS, keys.limits(conversation)),
+        *(keys.DEAD_LETTERS, keys.limits(conversation), keys.DESK),
     ]
     await store.step("forget", names, [conversation])

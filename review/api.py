@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.routing import Route
 
-from review import api_judging, api_people, api_privacy, api_sessions
+from review import api_desk, api_judging, api_people, api_privacy, api_sessions
 from review.access import Role
 from review.operations import ANY, Operation, document
 
@@ -16,6 +16,7 @@ def operations() -> list[Operation]:
     return [
         *api_sessions.operations(),
         *api_judging.operations(),
+        *api_desk.operations(),
         *api_people.operations(),
         *api_privacy.operations(),
         Operation("GET", "/openapi.json", Role.VIEWER, "This document", _document, gives=ANY),

@@ -16,9 +16,13 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from connectors.assistants import LiveAssistants
-from connectors.errors import StoreUnavailable
-from connectors.handover import HandOver
+from connectors.errors import (
+    HeldByAnother,
+    NotAllowed,
+    NotHeld,
+    SessionOver,
+    StoreUnavailable,
+)
 from connectors.settings import ROOT, Settings
 from connectors.store import Store
 from review import (
@@ -37,6 +41,7 @@ from review import (
 )
 from review.accounts import ADMINISTRATOR, Accounts, Unusable
 from review.database import Database, DatabaseUnavailable
+from review.desk import Desk
 from review.filters import BadFilter
 from review.judging import NotThere
 from review.paper import OwnHeaders
@@ -96,6 +101,7 @@ def create_app(
             HTTPException: _refusal,
             Unusable: _unusable,
             NotThere: _not_there,
+            **dict.fromkeys((SessionOver, HeldByAnother, NotHeld, NotAllowed), _conflict),
             BadFilter: _bad_filter,
             DatabaseUnavailable: _unavailable,
             StoreUnavailable: _unavailable,
@@ -106,8 +112,8 @@ def create_app(
     app.state.settings, app.state.database, app.state.store = settings, database, store
     app.state.accounts, app.state.taker, app.state.prices = Accounts(database), taker, prices
     app.state.eraser = Eraser(store, database, taker, _redact(settings))
-    app.state.project = project
-    app.state.hand_over = HandOver(store, LiveAssistants(), settings.session_ttl_seconds)
+    app.state.project, app.state.desk = project, Desk.open(settings, store, database)
+    app.state.hand_over = app.state.desk.hand_over
     app.state.ttl_ms = settings.session_ttl_seconds * 1000
     return app
 
@@ -170,6 +176,10 @@ async def _unusable(request: Request, error: Exception) -> Response:
 
 async def _not_there(request: Request, error: Exception) -> Response:
     return _said(request, 404, str(error))
+
+
+async def _conflict(request: Request, error: Exception) -> Response:
+    return _said(request, 409, str(error))
 
 
 async def _bad_filter(request: Request, error: Exception) -> Response:

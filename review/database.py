@@ -47,6 +47,7 @@ class Database:
                 future=True,
                 pool_pre_ping=True,
                 pool_size=10,
+                executemany_mode="values_plus_batch",  # or each row is a way there and back
                 connect_args={"connect_timeout": CONNECT_SECONDS},
             )
         )

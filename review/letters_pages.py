@@ -44,7 +44,7 @@ async def letters(request: Request) -> Response:
 async def retry(request: Request) -> Response:
     office = DeadLetters(request.app.state.store)
     wanted = request.path_params["letter"]
-    letter = next((one for one in await office.all() if _name(one) == wanted), None)
+    letter = next((one for one in await office.all() if name_of(one) == wanted), None)
     outcome = await office.retry(letter) if letter else Retry.TAKEN_BY_ANOTHER
     return RedirectResponse(f"/dead-letters?told={outcome.name}", 303)
 
@@ -52,7 +52,7 @@ async def retry(request: Request) -> Response:
 def _shown(letter: DeadLetter) -> dict[str, object]:
     texts = [WaitingText.read(item) for item in letter.items]
     return {
-        "name": _name(letter),
+        "name": name_of(letter),
         "when": long(int(letter.at * 1000)),
         "reason": letter.reason,
         "session": texts[-1].session if texts else "",
@@ -60,6 +60,6 @@ def _shown(letter: DeadLetter) -> dict[str, object]:
     }
 
 
-def _name(letter: DeadLetter) -> str:
+def name_of(letter: DeadLetter) -> str:
     """What an address calls it; its own text is its only identity."""
     return hashlib.sha256(letter.write().encode()).hexdigest()[:24]
