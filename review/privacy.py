@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 from connectors.errors import SendRefused, SendUnavailable, SendUnknown
 from connectors.forget import forget
 from connectors.ids import mask
+from connectors.session_log import CONSENT
 from connectors.store import Store
 from review import reading, tables
 from review.accounts import Unusable, note
@@ -127,14 +128,21 @@ class Eraser:
 
 
 def delete_sessions(connection: Connection, numbers: Sequence[int]) -> None:
-    """With all that was said in them and about them. Figures of days stay."""
+    """With all that was said in them and about them. Figures of days stay.
+
+    So do opt-outs: they outlive the session, and Redis learns them from here when it lost them.
+    """
     messages = tables.messages
     for n in numbers:
         first = n * tables.MESSAGES_OF_A_SESSION
         last = first + tables.MESSAGES_OF_A_SESSION
         ids = sql.and_(messages.c.id >= first, messages.c.id < last)
         connection.execute(messages.delete().where(ids))
-    for table in (tables.records, tables.facets, tables.notes, tables.reviews, tables.sessions):
+    records = tables.records
+    theirs = records.c.n.in_(numbers)
+    connection.execute(records.delete().where(theirs, records.c.kind != CONSENT))
+    connection.execute(records.update().where(theirs).values(n=0, session=""))
+    for table in (tables.facets, tables.notes, tables.reviews, tables.sessions):
         connection.execute(table.delete().where(table.c.n.in_(numbers)))
 
 

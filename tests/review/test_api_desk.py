@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import httpx
@@ -12,6 +13,7 @@ from connectors import keys
 from connectors.dead_letters import DeadLetter
 from connectors.ids import conversation_id
 from connectors.inbox import Inbox
+from connectors.ledger import Ledger
 from connectors.store import Store
 from connectors.wire import InboundText
 from review.access import Role
@@ -31,6 +33,7 @@ async def ask(program: httpx.Client, method: str, path: str, **body: Any) -> htt
 
 async def a_live_session(store: Store, office: Office) -> str:
     """Ada texts; her session's id, once it is in SQL."""
+    await Ledger(store, list).make_whole()
     inbox = Inbox(store, session_seconds=lambda number: 60, settle_ms=60_000)
     await inbox.accept(InboundText("SM" + "1" * 32, ADA, BUSINESS, "I want a person"))
     viewer = office.program(Role.VIEWER)
@@ -90,7 +93,9 @@ async def test_nobody_is_answered_whose_session_is_over_or_who_opted_out(
 async def test_a_dead_letter_is_seen_and_tried_again_once(store: Store, office: Office) -> None:
     conversation = "a" * 32
     await store.client.hset(keys.session(conversation), "id", "s1")
-    letter = DeadLetter.new(conversation, "the model is away", ("1 s1 {}",))
+    text = {"sid": "SM1", "customer": ADA, "business": BUSINESS, "body": "Hello", "media": 0}
+    items = (f"1 s1 {json.dumps(text)}",)
+    letter = DeadLetter.new(conversation, "the model is away", items)
     await store.client.rpush(keys.DEAD_LETTERS, letter.write())
     marta = office.program(Role.OPERATOR)
     (told,) = (await ask(marta, "GET", "/dead-letters")).json()["letters"]

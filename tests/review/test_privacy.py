@@ -13,6 +13,8 @@ import pytest
 import sqlalchemy as sql
 
 from connectors import keys
+from connectors.consent import out_state
+from connectors.consent_history import last_words
 from connectors.errors import SendUnavailable
 from connectors.forget import forget
 from connectors.settings import Settings
@@ -110,6 +112,20 @@ async def test_a_deleted_customer_is_gone_everywhere_and_the_others_are_not(
     assert "deleted a customer" in kept
     with database.reading() as connection:
         assert connection.execute(sql.select(tables.sessions.c.id)).scalars().all() == [ben.session]
+
+
+async def test_an_opt_out_outlives_everything_else_that_is_deleted(
+    store: Store, database: Database
+) -> None:
+    ada, _ = await two_customers(store, database)
+    out = {"business": BUSINESS, "customer": ada.number, "state": "out", "how": "keyword"}
+    await ada.record("consent", {**out, "sid": ""})
+    eraser = Eraser(store, database, taker_of(store, database), Twilio().redact)
+    await eraser.erase(ada.session, "an admin")
+    url = database.engine.url.render_as_string(hide_password=False)
+    assert [(word.customer, word.word) for word in last_words(url)] == [
+        (ada.number, out_state("keyword"))
+    ]
 
 
 async def test_what_twilio_does_not_delete_keeps_the_rest_so_that_it_can_be_tried_again(
