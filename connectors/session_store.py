@@ -23,7 +23,6 @@ from connectors.errors import NothingToSay, SessionOver
 from connectors.follow_up import follow_up_of
 from connectors.handover import HELD, WAITING
 from connectors.layout import prepared
-from connectors.pausing import obey
 from connectors.settings import Settings
 from connectors.store import Store, unavailable_is_named
 from connectors.turn import Turn, current_turn

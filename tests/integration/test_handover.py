@@ -25,7 +25,6 @@ from connectors.inbox import Inbox
 from connectors.lanes import Worker
 from connectors.ledger import Ledger
 from connectors.part import Part
-from connectors.pausing import obey
 from connectors.session_store import SessionStore
 from connectors.store import Store
 from connectors.transcript import Transcripts
