@@ -36,7 +36,9 @@ from review import (
     live,
     numbers_pages,
     people_pages,
+    privacy_pages,
     session_pages,
+    settings_pages,
     tags_pages,
 )
 from review.accounts import ADMINISTRATOR, Accounts, Unusable
@@ -95,6 +97,8 @@ def create_app(
             *tags_pages.routes(),
             *letters_pages.routes(),
             *people_pages.routes(),
+            *privacy_pages.routes(),
+            *settings_pages.routes(),
         ],
         middleware=[Middleware(OwnHeaders)],
         exception_handlers={

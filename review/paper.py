@@ -33,6 +33,7 @@ MENU = (
     ("Tags", "/tags", Role.VIEWER),
     ("Dead letters", "/dead-letters", Role.OPERATOR),
     ("People", "/people", Role.ADMINISTRATOR),
+    ("Settings", "/settings", Role.ADMINISTRATOR),
     ("Audit", "/audit", Role.ADMINISTRATOR),
 )
 

@@ -92,7 +92,7 @@ def _given(request: Request, found: dict[str, Any]) -> dict[str, Any]:
         "may": {
             "review": role >= Role.REVIEWER,
             "unmask": role >= Role.OPERATOR,
-            "delete": False,
+            "delete": role >= Role.ADMINISTRATOR,
         },
     }
 

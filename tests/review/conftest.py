@@ -49,12 +49,12 @@ def sqlite(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture(params=["sqlite", "postgresql"])
 def each_office(request: Any, tmp_path: Path, valkey_url: str, store: Store) -> Iterator[Office]:
     """The app on each database, and on an empty stream."""
-    with open_office(fresh_url(request.param, tmp_path, request), valkey_url) as office:
+    with open_office(fresh_url(request.param, tmp_path, request), valkey_url, tmp_path) as office:
         yield office
 
 
 @pytest.fixture
 def office(tmp_path: Path, valkey_url: str, store: Store) -> Iterator[Office]:
     """For what does not depend on the database."""
-    with open_office(f"sqlite:///{tmp_path / 'session_log.db'}", valkey_url) as office:
+    with open_office(f"sqlite:///{tmp_path / 'session_log.db'}", valkey_url, tmp_path) as office:
         yield office

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 
@@ -73,7 +74,10 @@ class Office:
 
 
 @contextmanager
-def open_office(database_url: str, redis_url: str, **environ: str) -> Iterator[Office]:
+def open_office(
+    database_url: str, redis_url: str, project: Path, **environ: str
+) -> Iterator[Office]:
+    """`project` is a folder that sessions may be saved in as tests."""
     port = free_port()
     settings = Settings.load(
         {
@@ -88,7 +92,7 @@ def open_office(database_url: str, redis_url: str, **environ: str) -> Iterator[O
     database.migrate()
     Accounts(database).first_administrator(PASSWORD)
     own = Database.at(database_url)
-    server = ReviewServer(create_app(settings, own, Store.connect(redis_url)), port)
+    server = ReviewServer(create_app(settings, own, Store.connect(redis_url), project), port)
     with serving(server) as url:
         office = Office(url, database, server)
         try:

@@ -41,7 +41,7 @@ def lasting_office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]
     folder: Path = tmp_path_factory.mktemp("api")
     valkey = Valkey(free_port(), folder)
     valkey.start()
-    with open_office(f"sqlite:///{folder / 'session_log.db'}", valkey.url) as office:
+    with open_office(f"sqlite:///{folder / 'session_log.db'}", valkey.url, folder) as office:
         yield office
     valkey.stop()
 

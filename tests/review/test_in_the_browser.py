@@ -21,7 +21,18 @@ from tests.review.waiting import until_said
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 
-PAGES = ("/", "/?shortest=1", "SESSION", "/numbers", "/tags", "/dead-letters", "/people", "/audit")
+PAGES = (
+    "/",
+    "/?shortest=1",
+    "SESSION",
+    "/numbers",
+    "/tags",
+    "/dead-letters",
+    "/people",
+    "/settings",
+    "/audit",
+    "/desk",
+)
 # Every control of a page that has no name for a screen reader.
 NAMELESS = """
 return [...document.querySelectorAll("a[href], button, input:not([type=hidden]), select, textarea")]

@@ -312,3 +312,50 @@ async def test_a_number_is_shown_to_operators_and_that_is_on_record(
     assert "saw a number" in page
     assert "a-operator" in page
     await admin.client.aclose()
+
+
+async def test_a_session_is_saved_as_a_test_from_its_page(
+    office: Office, store: Store, reviewer: Reader
+) -> None:
+    ada = Customer(store)
+    await ada.opens()
+    await ada.talks("hello", "Hi!")
+    await shown(office, ada)
+    said = await reviewer.changes(f"/sessions/{ada.session}/test", **{"as": "story"})
+    assert said.startswith("Saved in tests/")
+    assert (await reviewer.post(f"/sessions/{ada.session}/test", **{"as": "x"})).status_code == 422
+
+
+async def test_a_customer_is_taken_along_and_deleted_only_by_who_is_sure(
+    office: Office, store: Store, reviewer: Reader
+) -> None:
+    ada = Customer(store)
+    await ada.opens()
+    await ada.record("turn", {"texts": [], "events": [], "parts": []})
+    await ada.texts("hello")
+    await shown(office, ada)
+    of_ada = f"/sessions/{ada.session}"
+    assert (await reviewer.post(f"{of_ada}/customer/delete", sure="delete")).status_code == 403
+    admin = reader_of(office, Role.ADMINISTRATOR)
+    told = (await admin.post(f"{of_ada}/customer/export")).json()
+    assert told["customer"] == ADA
+    assert (await admin.post(f"{of_ada}/customer/delete")).status_code == 422
+    assert (await admin.get(of_ada)).status_code == 200
+    await admin.client.aclose()
+
+
+async def test_settings_for_keeping_and_for_telling(office: Office) -> None:
+    admin = reader_of(office, Role.ADMINISTRATOR)
+    await admin.post("/settings/retention", days="90")
+    assert 'value="90"' in await admin.page("/settings")
+    assert (await admin.post("/settings/retention", days="soon")).status_code == 422
+    given = {"url": "https://crm.example.com/sms", "event": ["session.opened", "session.ended"]}
+    page = await admin.changes("/settings/webhooks", **given)
+    assert re.search(r"whsec_[\w-]{40,}", page)
+    page = await admin.page("/settings")
+    assert "https://crm.example.com/sms" in page
+    assert "whsec_" not in page
+    [path] = re.findall(r'action="(/settings/webhooks/\d+/delete)"', page)
+    await admin.post(path)
+    assert "crm.example.com/sms</td>" not in await admin.page("/settings")
+    await admin.client.aclose()

@@ -1,0 +1,54 @@
+"""A customer's data: taken along, or deleted everywhere. A session saved as a test."""
+
+from __future__ import annotations
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from review import privacy, saving_tests, session_pages
+from review.access import Role, route
+from review.accounts import note
+from review.paper import is_fragment
+from review.privacy import Eraser
+
+
+def routes() -> list[Route]:
+    return [
+        route("/sessions/{id}/test", save_test, Role.REVIEWER, "POST"),
+        route("/sessions/{id}/customer/export", export, Role.ADMINISTRATOR, "POST"),
+        route("/sessions/{id}/customer/delete", delete, Role.ADMINISTRATOR, "POST"),
+    ]
+
+
+def save_test(request: Request) -> Response:
+    """As a story for `rasa test` or a case for `make eval`; says where it stands."""
+    kind = str(request.state.form.get("as", ""))
+    if kind not in saving_tests.SAVE:
+        raise HTTPException(422, f"A session is saved as {' or '.join(saving_tests.SAVE)}.")
+    found = session_pages.read(request)
+    file = saving_tests.SAVE[kind](found, request.app.state.project)
+    with request.app.state.database.writing() as connection:
+        note(connection, request.state.person.name, f"saved as {kind}", session=found["id"])
+    if is_fragment(request):
+        return PlainTextResponse(f"Saved in {file}")
+    return RedirectResponse(f"/sessions/{found['id']}", 303)
+
+
+def export(request: Request) -> Response:
+    state, session_id = request.app.state, str(request.path_params["id"])
+    with state.database.writing() as connection:
+        told = privacy.export(connection, session_id, state.prices, request.state.person.name)
+    return JSONResponse(
+        told, headers={"Content-Disposition": 'attachment; filename="customer.json"'}
+    )
+
+
+async def delete(request: Request) -> Response:
+    """Twilio first, then Redis, then SQL; what stays is that they opted out."""
+    if request.state.form.get("sure") != "delete":
+        raise HTTPException(422, "Type delete, if you are sure.")
+    eraser: Eraser = request.app.state.eraser
+    await eraser.erase(str(request.path_params["id"]), request.state.person.name)
+    return RedirectResponse("/", 303)
