@@ -18,6 +18,7 @@ from connectors.consent_history import Consent, last_words
 from connectors.errors import StoreUnavailable
 from connectors.gatekeeper import Gatekeeper
 from connectors.ids import conversation_id
+from connectors.inbox import Inbox, Outcome
 from connectors.lanes import Worker
 from connectors.ledger import Ledger
 from connectors.outbox import Outbox
@@ -28,10 +29,15 @@ from connectors.sender import Lateness, Sender
 from connectors.settings import Twilio
 from connectors.store import Store
 from connectors.twilio_api import TwilioApi
+from connectors.wire import InboundText
 from local.ports import free_port
 from local.pretend_twilio import create_app
 from local.pretend_twilio.server import PhoneServer
 from review.database import Database
+from review.prices import Prices
+from review.privacy import delete_sessions
+from review.projection import Projection
+from review.taker import Taker
 from tests.log import log_of
 from tests.pretend_business import ACCOUNT, BUSINESS, TOKEN, pretend_config, serving
 
@@ -259,7 +265,37 @@ async def test_a_redis_that_is_lost_while_it_is_read_back_is_noticed(post: Post)
 
 
 async def test_the_ledger_survives_the_loss_of_redis(post: Post, tmp_path: Path) -> None:
-    """From the stream into SQL, and back from there."""
+    """STOP at the door, from the stream into SQL, FLUSHALL, and a new process reads it back."""
+    url = f"sqlite:///{tmp_path}/log.db"
+    database = Database.at(url)
+    database.migrate()
+    await post.ledger.make_whole()
+    door = Inbox(post.store, settle_ms=0, session_seconds=lambda number: 86_400)
+    await door.accept(InboundText(f"SM{1:032x}", ADA, BUSINESS, "please stop texting me"))
+    await post.all_settled()
+    assert len(post.got()) == 1  # the confirmation
+    await Taker(post.store, database, Projection(Prices("USD", 0.01, 0.01, {}))).once()
+    with database.writing() as connection:
+        delete_sessions(connection, [1])  # kept for so many days, and no longer
+    await post.store.client.flushall()
+
+    post.store.forget_id_key()
+    restarted = Store(post.store.client)
+    ledger = Ledger(restarted, lambda: last_words(url))
+    assert await ledger.make_whole()
+    assert not await ledger.make_whole()
+    conversation = await post.opens()
+    assert await ledger.word(conversation) == "out"
+    door = Inbox(restarted, settle_ms=0, session_seconds=lambda number: 86_400)
+    text = InboundText(f"SM{2:032x}", ADA, BUSINESS, "hello?")
+    assert await door.accept(text) is Outcome.REFUSED
+    await post.leave(await post.part("an answer that came to be all the same"))
+    await post.all_settled()
+    assert len(post.got()) == 1
+    database.close()
+
+
+def test_the_last_word_about_everybody_counts(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/log.db"
     assert last_words(url) == []  # never made: nobody has ever opted out
     database = Database.at(url)
