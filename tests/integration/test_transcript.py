@@ -236,6 +236,15 @@ class TestSummary:
         known = await session.turn("hello again")
         assert (known.summary, heard(known)) == ("", ["hello again"])
 
+    async def test_is_forgotten_at_a_fresh_start(
+        self, session: Session, summarizer: Summarizer, model: FakeModel
+    ) -> None:
+        await self.fill(session)
+        model.answers("Ada has a dog, Rex.")
+        await summarize(summarizer, session.memory)
+        await session.turn("start again", Restarted())
+        assert (await session.turn("who am I?")).summary == ""
+
     async def test_may_be_switched_off(
         self, store: Store, session: Session, model: FakeModel, summarizer: Summarizer
     ) -> None:
