@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from connectors.gate import NOBODY_GETS_IT
 from connectors.gatekeeper import Gatekeeper
 from connectors.layout import Style, lay_out
 from connectors.part import Part
@@ -52,6 +53,15 @@ class FollowUps:
         business, customer = facts.between
         reply = SmsReply(self.style(business))
         return FollowUp(conversation, facts.session, business, customer, reply)
+
+    async def keep_out(self, conversation: str, route: str, who: str) -> None:
+        """Nothing is said in a customer's session that the customer does not get.
+
+        Raises as `open` does.
+        """
+        facts = await self.gatekeeper.facts(conversation)
+        if facts.session and all(facts.between):
+            await self.gatekeeper.refuse(conversation, facts.session, NOBODY_GETS_IT, route, who)
 
 
 @contextmanager

@@ -65,6 +65,10 @@ NOT_THEIR_SESSION = Refusal(
     "not_opened_by_a_text", "wait for the customer to text: no text of theirs opened this session"
 )
 IS_OPTED_OUT = Refusal("opted_out", "nothing, unless the customer texts START")
+NOBODY_GETS_IT = Refusal(
+    "not_sent",
+    "name output_channel=twilio_sms: what nobody gets must not stand in a customer's session",
+)
 TURN_IS_OVER = Refusal(
     "turn_over", "say it in the turn, or set a reminder: the channel ends with the turn"
 )

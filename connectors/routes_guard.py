@@ -32,17 +32,20 @@ def guard_routes(app: Sanic, follow_ups: FollowUps) -> None:
     async def check(request: Request) -> HTTPResponse | None:
         current_follow_up.set(None)  # a connection may bring several requests
         route = _ROUTES.get((request.name or "").rpartition(".")[2])
-        if route is None or request.args.get("output_channel") not in (CHANNEL, LATEST):
+        if route is None:
             return None
-        conversation = request.match_info["conversation_id"]
+        conversation, who = request.match_info["conversation_id"], f"the API, from {request.ip}"
         try:
-            follow_up = await follow_ups.open(conversation, route, f"the API, from {request.ip}")
+            if request.args.get("output_channel") in (CHANNEL, LATEST):
+                follow_up = await follow_ups.open(conversation, route, who)
+                current_follow_up.set(follow_up)
+            elif route != "tracker/events" or "execute_side_effects" in request.args:
+                await follow_ups.keep_out(conversation, route, who)
         except NotAllowed as error:
             return json(_refusal(error), 403)
         except StoreUnavailable as error:
             log.error("route.redis_unreachable", reason=str(error))
             return json({"status": "failure", "code": 503, "message": "Redis is away"}, 503)
-        current_follow_up.set(follow_up)
         return None
 
     app.register_middleware(check, "request")

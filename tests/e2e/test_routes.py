@@ -289,6 +289,14 @@ def test_what_was_said_in_a_live_session_is_in_its_tracker(office: Office) -> No
     wait_until(lambda: len(customer.got()) == 2, 30, "the text")
 
 
+def test_nothing_stands_in_a_customers_session_that_they_did_not_get(office: Office) -> None:
+    customer = Somebody(office, "live", f"+{next(numbers)}", BUSINESS)
+    stored = office.redis.lrange(keys.events(customer.conversation), 0, -1)
+    answer = customer.posts("trigger_intent", ASK)
+    assert (answer.status_code, answer.json()["why"]) == (403, "not_sent")
+    assert office.redis.lrange(keys.events(customer.conversation), 0, -1) == stored
+
+
 def test_the_api_alone_texts_nobody_and_still_works(office: Office) -> None:
     """A developer who tries the assistant, with an id of their own and without a channel."""
     url = f"{office.api}/conversations/a-test/trigger_intent"
