@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from selenium.webdriver import Chrome
-from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import WebDriverWait
 
 from connectors.store import Store
 from tests.browser.chromium import chromium, prefer_dark, prefer_nothing, show_at
-from tests.review.office import PASSWORD, WAIT_S, Office
+from tests.review.browsing import Reviewer
+from tests.review.office import Office
 from tests.review.said import BEN, Customer
 from tests.review.waiting import until_said
 
@@ -47,47 +45,6 @@ return [...document.querySelectorAll("a[href], button, input:not([type=hidden]),
 def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     with chromium(tmp_path_factory.mktemp("profile")) as opened:
         yield opened
-
-
-class Reviewer:
-    """Somebody with a browser. Its steps block, so they run beside the event loop."""
-
-    def __init__(self, chrome: Any, url: str) -> None:
-        self.chrome = chrome  # selenium has no types for what runs scripts
-        self.url = url
-
-    def sign_in(self) -> None:
-        self.open("/sign-in")
-        self.chrome.find_element(By.NAME, "name").send_keys("admin")
-        self.chrome.find_element(By.NAME, "password").send_keys(PASSWORD)
-        self.chrome.find_element(By.CSS_SELECTOR, "button.main").click()
-        self.until(lambda: self.texts("h1") == ["Sessions"])
-
-    def open(self, path: str) -> None:
-        self.chrome.get(self.url + path)
-
-    def until(self, happens: Callable[[], Any]) -> Any:
-        waiting = WebDriverWait(self.chrome, WAIT_S, poll_frequency=0.05)
-        return waiting.until(lambda _: happens())
-
-    def texts(self, selector: str) -> list[str]:
-        """The words of all that match, in one go, so that nothing moves meanwhile."""
-        script = "return [...document.querySelectorAll(arguments[0])].map(e => e.innerText.trim())"
-        found: list[str] = self.chrome.execute_script(script, selector)
-        return found
-
-    def ids(self) -> list[str]:
-        script = "return [...document.querySelectorAll('#rows tr')].map(e => e.dataset.session)"
-        found: list[str] = self.chrome.execute_script(script)
-        return found
-
-    def press(self, *keys: str) -> None:
-        ActionChains(self.chrome).send_keys(*keys).perform()
-
-    def complaints(self) -> list[str]:
-        """What the console says, other than hints about password forms."""
-        entries = self.chrome.get_log("browser")
-        return [e["message"] for e in entries if "[DOM] Password forms" not in e["message"]]
 
 
 @pytest.fixture
