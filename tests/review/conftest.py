@@ -9,11 +9,23 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sql
+from argon2 import PasswordHasher
 
 from connectors.store import Store
+from review import accounts
 from review.database import Database
 from tests.postgresql import Postgresql
 from tests.review.office import Office, open_office
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Slow on purpose is right for people, and nothing that every test has to wait for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            accounts, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+        )
+        yield
 
 
 def fresh_url(kind: str, folder: Path, request: Any) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from starlette.routing import Route
 
 from connectors.store import Store
+from review import accounts
 from review.access import Role
 from review.accounts import FAILURES_OF_A_NAME
 from tests.review.office import PASSWORD, Office
@@ -91,6 +94,12 @@ def test_wrong_passwords_are_counted_and_then_even_the_right_one_waits(office: O
     assert statuses == [403] * FAILURES_OF_A_NAME + [429]
     right = {"name": "admin", "password": PASSWORD}
     assert browser.post("/sign-in", data=right).status_code == 429
+
+
+def test_passwords_are_slow_to_try() -> None:
+    shipped = inspect.getsource(accounts)
+    assert "_hasher = PasswordHasher()" in shipped
+    assert PasswordHasher().hash(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3")
 
 
 def test_a_name_that_is_none_is_refused_like_a_wrong_password(office: Office) -> None:
