@@ -110,7 +110,8 @@ DISGUISES: dict[str, Callable[[str], str]] = {
     "capitals": str.upper,
     "x between": lambda text: "x".join(text),
     "acrostic": lambda text: "\n".join(f"{word} is a word in my song" for word in text.split()),
-    "a hundred times": lambda text: text * 100,
+    # Numbered: what a model only repeats is cut off anyway.
+    "a hundred times": lambda text: " ".join(f"{n} {text}" for n in range(100)),
 }
 
 # How to read what was sent, for whoever wants the prompt back. Longer than any guard of ours.
