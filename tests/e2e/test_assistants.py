@@ -129,10 +129,19 @@ def test_an_edit_counts_from_the_next_text_on_and_a_bad_one_does_not(
 ) -> None:
     file = folder / "default.yml"
     good = file.read_text()
+
+    def log_after_a_text() -> str:
+        one_more_answered(business, "hello?", customer)
+        return business.actions.text()
+
     file.write_text(good.replace("name: Spoke & Wheel", "name: Chain & Pedal") + "\nfacts2: x\n")
-    wait_until(lambda: "assistants.not_taken" in business.actions.text(), 30, "a word in the log")
-    business.texts("hello", customer)
-    business.answers(1, customer)
+    try:
+        # The files are looked at when somebody texts, once a second at most.
+        one_more_answered(business, "hello", customer)
+        said = wait_until(lambda: "assistants.not_taken" in log_after_a_text(), 30, "a word")
+    finally:
+        file.write_text(good)
+    assert said
     assert "Spoke & Wheel" in told(model)
     file.write_text(good.replace("Shop: Spoke & Wheel", "Shop: Chain & Pedal"))
 
