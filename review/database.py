@@ -21,6 +21,7 @@ BUSY_SECONDS = 15.0
 CONNECT_SECONDS = 5
 # One writer at a time, on PostgreSQL too: the order of records is then the order of commits.
 WRITER = 7270071
+MERGED_PAGES = 500
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -82,6 +83,25 @@ class Database:
         with unavailable_is_named(), self.engine.connect() as connection:
             connection.execution_options(isolation_level="AUTOCOMMIT")
             connection.exec_driver_sql("ANALYZE")
+
+    def purge(self) -> None:
+        """Take what was deleted out of the file, too: words stay in SQLite's index until then.
+
+        In small steps, so that nobody waits for long. PostgreSQL's autovacuum does it by itself.
+        """
+        if not self.is_sqlite:
+            return
+        merge = "INSERT INTO message_words(message_words, rank) VALUES ('merge', {})"
+        changed, pages = 2, -MERGED_PAGES  # negative: all of the index, from its beginning
+        while changed > 1:
+            with self.writing() as connection:
+                before = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
+                connection.exec_driver_sql(merge.format(pages))
+                after = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
+            changed, pages = after - before, MERGED_PAGES
+        with unavailable_is_named(), self.engine.connect() as connection:
+            connection.execution_options(isolation_level="AUTOCOMMIT")
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
         self.engine.dispose()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sql
@@ -122,8 +122,10 @@ class Eraser:
         with self.database.writing() as connection:
             sessions = customer_sessions(connection, session_id)
             delete_sessions(connection, [row["n"] for row in sessions])
+            _delete_strays(connection, sessions)
             told = f"{mask(sessions[0]['customer'])}: {len(sessions)} sessions"
             note(connection, who, "deleted a customer", details=told)
+        self.database.purge()
         return len(sessions)
 
 
@@ -144,6 +146,19 @@ def delete_sessions(connection: Connection, numbers: Sequence[int]) -> None:
     connection.execute(records.update().where(theirs).values(n=0, session=""))
     for table in (tables.facets, tables.notes, tables.reviews, tables.sessions):
         connection.execute(table.delete().where(table.c.n.in_(numbers)))
+
+
+def _delete_strays(connection: Connection, sessions: Sequence[Mapping[str, Any]]) -> None:
+    """What was said outside any session, and entries that could not be read."""
+    records, aside = tables.records, tables.set_aside
+    conversations = {str(row["conversation"]) for row in sessions}
+    connection.execute(
+        records.delete().where(
+            records.c.n == 0, records.c.kind != CONSENT, records.c.conversation.in_(conversations)
+        )
+    )
+    for word in conversations | {str(row["customer"]) for row in sessions} - {""}:
+        connection.execute(aside.delete().where(aside.c.entry.contains(word, autoescape=True)))
 
 
 # How long sessions are kept
@@ -174,8 +189,11 @@ class Retention:
     async def run(self) -> None:
         while True:
             try:
-                while await asyncio.to_thread(self.once):
-                    pass
+                deleted = 0
+                while some := await asyncio.to_thread(self.once):
+                    deleted += some
+                if deleted:
+                    await asyncio.to_thread(self.database.purge)
             except DatabaseUnavailable:
                 pass  # the taker says so
             except Exception:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -31,7 +32,7 @@ from review.projection import Projection
 from review.taker import Taker
 from tests.pretend_business import ACCOUNT, BUSINESS, TOKEN, open_twilio, pretend_config
 from tests.review.office import Office
-from tests.review.said import BEN, Customer
+from tests.review.said import BEN, Customer, raw
 
 pytestmark = pytest.mark.integration
 
@@ -112,6 +113,22 @@ async def test_a_deleted_customer_is_gone_everywhere_and_the_others_are_not(
     assert "deleted a customer" in kept
     with database.reading() as connection:
         assert connection.execute(sql.select(tables.sessions.c.id)).scalars().all() == [ben.session]
+
+
+async def test_no_word_of_a_deleted_customer_is_left_in_the_file(
+    store: Store, sqlite: Database
+) -> None:
+    ada, _ = await two_customers(store, sqlite)
+    await ada.texts("xylophonist zitherist")
+    await raw(store, kind="text", conversation=ada.conversation, data='{"body": "xylophonist')
+    await Customer(store, session="").record("refused", {"reason": "no", "body": "zitherist"})
+    eraser = Eraser(store, sqlite, taker_of(store, sqlite), Twilio().redact)
+    await eraser.erase(ada.session, "an admin")
+    file = Path(sqlite.engine.url.database or "")
+    kept = b"".join(part.read_bytes() for part in file.parent.glob(f"{file.name}*"))
+    assert b"I am 8888" in kept
+    assert b"xylophon" not in kept
+    assert b"zither" not in kept
 
 
 async def test_an_opt_out_outlives_everything_else_that_is_deleted(
