@@ -114,6 +114,22 @@ def ended(store: redis.Redis[str]) -> list[str]:
     return [e["session"] for _, e in entries if e["kind"] == "session.ended"]
 
 
+def test_a_long_answer_is_plain_text_and_its_rest_comes_without_the_model(
+    business: Rehearsal, model: FakeModel, customer: str
+) -> None:
+    sentences = [f"This is sentence number {n}." for n in range(25)]
+    model.answers(f"**Sure** – “here” it is. {' '.join(sentences)}")
+    business.texts("Tell me all. My card is 4242 4242 4242 4242.", customer)
+    [first] = business.answers(1, customer)
+    assert first.startswith('Sure - "here" it is. This is')
+    assert first.endswith(".\nReply MORE for the rest.")
+    assert heard(model) == ["Tell me all. My card is [card number]."]
+    business.texts("More!", customer)
+    rest = business.answers(2, customer)[1]
+    assert [each for each in sentences if each not in first + rest] == []
+    assert len(model.requests) == 1
+
+
 def test_a_rule_answers_without_the_model(
     business: Rehearsal, model: FakeModel, customer: str
 ) -> None:
