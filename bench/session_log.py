@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -26,7 +27,7 @@ from sqlalchemy.engine import Connection
 
 from connectors.session_log import OPENED, SENT, STATUS, TEXT, TURN
 from connectors.store import Store
-from review import listing, reading, tables
+from review import figures, listing, reading, tables
 from review.database import Database
 from review.filters import Filter
 from review.prices import Prices
@@ -174,6 +175,7 @@ def measure(database: Database) -> bool:
             worst = max(worst, _line(name, found, partial(_page, connection, wanted)))
         worst = max(worst, _line("the 200th page", "", _deep(connection)))
         worst = max(worst, _line("one session", "", _one(connection)))
+        worst = max(worst, _line("the numbers of 30 days", "", partial(_month, connection)))
     print(f"\nslowest of all: {worst:,.0f} ms (at most {LIMIT_MS})")
     return worst <= LIMIT_MS
 
@@ -200,6 +202,10 @@ def _one(connection: Connection) -> Callable[[], object]:
     long = sql.select(table.id).order_by(table.texts.desc()).limit(1)
     session = str(connection.execute(long).scalar_one())
     return lambda: reading.session(connection, session, Prices("USD", 0, 0, {}), TTL_MS)
+
+
+def _month(connection: Connection) -> object:
+    return figures.figures(connection, date(2025, 6, 1), date(2025, 6, 30))
 
 
 def main() -> int:
