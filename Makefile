@@ -42,7 +42,7 @@ test-fast: ## the unit tests only
 
 soak: ## storms of kills and errors for MINUTES=30, with SEED=... as in another run
 	@$(BOOTSTRAP) runtime embedded dev
-	@SEED=$(SEED) MINUTES=$(MINUTES) $(PYTHON) -m tests.e2e.soak
+	@SEED=$(SEED) MINUTES=$(MINUTES) $(PYTHON) -W ignore -m tests.e2e.soak
 
 test-rasa: ## Rasa's own checks: rasa data validate, rasa test
 	@$(BOOTSTRAP) runtime embedded dev

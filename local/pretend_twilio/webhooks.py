@@ -74,7 +74,8 @@ class Courier:
                 response = await self._http.post(url, content=body, headers=headers)
             except (httpx.ConnectError, httpx.ConnectTimeout):
                 continue  # the only failure that Twilio tries again by default
-            except (httpx.HTTPError, httpx.InvalidURL):
+            except (httpx.HTTPError, httpx.InvalidURL, AttributeError):
+                # AttributeError: anyio trips over a connection that uvloop has lost at once.
                 return missed(11200, "the connection broke")
             return answered(response.status_code)
         return missed(11205, "no connection")

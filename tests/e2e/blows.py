@@ -50,7 +50,8 @@ def kill_the_actions(storm: Storm) -> str:
 
 def kill_a_process(storm: Storm) -> str:
     """Any that runs our code; the next blow does not wait until it is back."""
-    victim = storm.luck.choice([*storm.business.rasas, storm.business.actions])
+    # All turns need the one action server; it shall be up for most of the time.
+    victim = storm.luck.choice([*storm.business.rasas * 2, storm.business.actions])
     victim.end(signal.SIGKILL)
     victim.launch()
     return "kills of Rasa and the action server"

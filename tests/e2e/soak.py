@@ -5,6 +5,7 @@ SEED=... repeats the luck of another run. Ends with 1 when one row of the table 
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import subprocess
@@ -13,6 +14,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+
+import structlog
 
 from connectors.settings import ROOT
 from tests.e2e.big_run import big_run
@@ -51,6 +54,9 @@ def main() -> int:
     subprocess.run([sys.executable, "-m", "local.training"], cwd=ROOT, check=True)
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
     print(f"seed {seed}, {minutes:g} minutes; logs and Valkey's file are in {folder}\n\n{HEADER}")
+    logging.disable(logging.ERROR)  # the fakes are told of every caller that is killed
+    twilio_log = (folder / "twilio.log").open("a")
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(twilio_log))
     red = 0
     with scripted_model() as model:
         model.script = [Says("Answer {n}.", seconds=0.2)]
