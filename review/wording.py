@@ -57,12 +57,12 @@ def seconds(ms: int) -> str:
 
 
 def money(millionths: int, currency: str) -> str:
-    """To a hundredth of a cent, because that is what a text costs."""
+    """Small sums to a hundredth of a cent, because a text costs less than one."""
     if not millionths:
         return ""
     sign = _SIGNS.get(currency, f"{currency} ")
     amount = millionths / 1_000_000
-    return f"{sign}{amount:,.2f}" if amount >= 10 else f"{sign}{amount:.4f}"
+    return f"{sign}{amount:,.2f}" if amount >= 1 else f"{sign}{amount:.4f}"
 
 
 def confidence(value: object) -> str:

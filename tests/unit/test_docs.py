@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
 
 from connectors.settings import ROOT, Settings
 
 README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 class Asked(Mapping[str, str]):
@@ -60,17 +64,19 @@ def test_readme_explains_every_make_target_and_no_other() -> None:
     assert set(re.findall(r"`make ([a-z-]+)`", README)) | {"help"} == targets
 
 
-def test_every_file_that_readme_names_is_there() -> None:
-    named = re.findall(r"`([a-z_./]+(?:/|\.yml|\.py))`", README) + re.findall(
-        r"\]\(([^)#]+)\)", README
-    )
-    made = {".venv/", "models/", "var/", "var/valkey/"}
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    words = page.read_text()
+    named = re.findall(r"`([a-z_./]+(?:/|\.yml|\.py))`", words)
+    linked = re.findall(r"\]\(([^)#:]+)\)|src=\"([^\"]+)\"", words)
+    made = {".venv/", "models/", "var/", "var/valkey/", "tests/test_from_sessions.yml"}
     missing = [n for n in named if n not in made and not (ROOT / n).exists()]
+    missing += [n for pair in linked for n in pair if n and not (page.parent / n).exists()]
     assert missing == []
 
 
 def test_every_room_of_the_connectors_is_named() -> None:
-    house = README.split("## The house")[1]
+    house = (ROOT / "docs" / "how-it-works.md").read_text()
     rooms = {path.stem for path in (ROOT / "connectors").glob("*.py")} - {"__init__"}
     assert {room for room in rooms if f"`{room}`" not in house} == set()
 
