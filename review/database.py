@@ -78,12 +78,6 @@ class Database:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 
-    def tidy(self) -> None:
-        """Let the database learn what its tables are like by now, to choose its ways by."""
-        with unavailable_is_named(), self.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT")
-            connection.exec_driver_sql("ANALYZE")
-
     def purge(self) -> None:
         """Take what was deleted out of the file, too: words stay in SQLite's index until then.
 
@@ -99,8 +93,7 @@ class Database:
                 connection.exec_driver_sql(merge.format(pages))
                 after = connection.exec_driver_sql("SELECT total_changes()").scalar_one()
             changed, pages = after - before, MERGED_PAGES
-        with unavailable_is_named(), self.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT")
+        with self.reading() as connection:
             connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def close(self) -> None:
