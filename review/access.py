@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hmac
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -132,11 +132,3 @@ def _check_csrf(request: Request, person: Person) -> None:
     given = request.headers.get("x-csrf-token") or request.state.form.get("csrf", "")
     if not hmac.compare_digest(str(given).encode(), person.csrf.encode()):
         raise HTTPException(403, "This page is from an earlier sign-in: load it again.")
-
-
-def roles_of(routes: Sequence[Any]) -> dict[str, Role]:
-    """Path to role, for whoever wants to check that nothing is open."""
-    return {made.path: made.role for made in routes}
-
-
-Handler = Callable[[Request, Exception], Awaitable[Response]]

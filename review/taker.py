@@ -12,7 +12,7 @@ import asyncio
 import json
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -57,7 +57,6 @@ class Taker:
         self.database = database
         self.projection = projection
         self.progress = Progress()
-        self.on_news: Callable[[], None] = lambda: None
         self._news_at = 0.0
         self._behind = False
 
@@ -110,7 +109,6 @@ class Taker:
         with unavailable_is_named():
             self.progress.waiting = await self.store.client.xlen(keys.LOG)
         self.progress.taken += taken
-        self.on_news()
         self._behind = self._behind or self.progress.waiting > BATCH
         if self._behind and time.monotonic() > self._news_at + NEWS_SECONDS:
             self._news_at = time.monotonic()
@@ -124,7 +122,7 @@ class Taker:
         try:
             with self.database.writing() as connection:
                 self._write(Batch(connection), entries)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OverflowError, ValueError) as error:
             # One of them is what SQL will not have: find it, and take the others.
             if len(entries) == 1:
                 self._set_aside(entries[0], type(error).__name__)
@@ -134,7 +132,7 @@ class Taker:
                 self.take(entries[middle:])
 
     def _write(self, batch: Batch, entries: Sequence[Entry]) -> None:
-        numbers = {entry_id: _number(entry_id) for entry_id, _ in entries}
+        numbers = {entry_id: entry_number(entry_id) for entry_id, _ in entries}
         known = batch.known(numbers.values())
         new = [(numbers[name], fields) for name, fields in entries if numbers[name] not in known]
         records = [
@@ -144,7 +142,7 @@ class Taker:
         for record in records:
             try:
                 self.projection.apply(batch, record)
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError) as error:
                 # It is kept whole all the same; only what it means is not understood.
                 why = f"a {clean(record.kind)} of an unknown form ({type(error).__name__})"
                 log.warning("session_log.set_aside", entry=record.id, reason=why)
@@ -161,7 +159,7 @@ class Taker:
             return None
 
     def _set_aside(self, entry: Entry, why: str) -> None:
-        number, (_, fields) = _number(entry[0]), entry
+        number, (_, fields) = entry_number(entry[0]), entry
         log.warning("session_log.set_aside", entry=number, reason=why)
         with self.database.writing() as connection:
             batch = Batch(connection)
@@ -178,10 +176,6 @@ class Taker:
         if self.progress.trouble:
             log.info("session_log.goes_on", **_shown(self.progress))
         self.progress.trouble = ""
-
-
-def _number(entry_id: str) -> int:
-    return entry_number(entry_id)
 
 
 def _aside(number: int, why: str, fields: Mapping[str, str]) -> dict[str, object]:
