@@ -138,8 +138,7 @@ def _changed(file: Path, empty: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yaml.width = 100
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with (file.parent / f".{file.name}.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with _alone_in(file.parent):
             content = yaml.load(file.read_text("utf-8")) if file.exists() else empty
             if not isinstance(content, dict):
                 raise Unusable(f"{file.name} is not as it was written: mend it first.")
@@ -150,11 +149,21 @@ def _changed(file: Path, empty: dict[str, Any]) -> Iterator[dict[str, Any]]:
                 out.flush()
                 os.fsync(out.fileno())
             fresh.replace(file)
-            (file.parent / f".{file.name}.lock").unlink(missing_ok=True)
     except YAMLError:
         raise Unusable(f"{file.name} is no YAML any more: mend it first.") from None
     except OSError as error:
         raise Unusable(f"{file.name} cannot be written here: {error.strerror}") from None
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """One writer at a time, by a lock on the folder itself: no file of ours is left behind."""
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(opened)
 
 
 def _text(words: str) -> str:

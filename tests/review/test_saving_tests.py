@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,16 @@ def test_stories_are_added_and_a_session_saved_again_replaces_itself(tmp_path: P
     reader = YAMLStoryReader(Domain.from_file("domain.yml"))
     names = [story.block_name for story in reader.read_from_file(tmp_path / STORIES)]
     assert names == ["session S2", "session S1"]
+
+
+def test_several_at_once_lose_nothing(tmp_path: Path) -> None:
+    names = [f"S{number}" for number in range(12)]
+    with ThreadPoolExecutor(6) as threads:
+        list(threads.map(lambda name: save_story({**TALK, "id": name}, tmp_path), names))
+    reader = YAMLStoryReader(Domain.from_file("domain.yml"))
+    saved = {story.block_name for story in reader.read_from_file(tmp_path / STORIES)}
+    assert saved == {f"session {name}" for name in names}
+    assert [path.name for path in (tmp_path / "tests").iterdir()] == [STORIES.name]
 
 
 @pytest.mark.parametrize("words", ["/restart", "[bike](vehicle)", '[x]{"entity": "y"}'])
