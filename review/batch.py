@@ -37,6 +37,7 @@ class Batch:
     gone: set[tuple[str, int]] = field(default_factory=set)
     figures: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     news: list[tuple[str, Row, int]] = field(default_factory=list)  # event, session, when
+    _assistants: dict[str, str] = field(default_factory=dict)
     _new_sessions: set[str] = field(default_factory=set)
     _new_messages: set[str] = field(default_factory=set)
     _changed: set[str] = field(default_factory=set)
@@ -122,6 +123,19 @@ class Batch:
         self.latest[record.conversation] = record.session
         self._new_sessions.add(record.session)
         return row
+
+    def assistant_of(self, business: str) -> str:
+        """Who answered at this number last: a session that just begins has not been answered."""
+        if business not in self._assistants:
+            table = tables.sessions.c
+            query = (
+                sql.select(table.assistant)
+                .where(table.business == business, table.assistant != "")
+                .order_by(table.n.desc())
+                .limit(1)
+            )
+            self._assistants[business] = self.connection.execute(query).scalar() or ""
+        return self._assistants[business]
 
     def message(self, data: Mapping[str, Any]) -> Row | None:
         """The message that a send or a delivery report is about."""

@@ -47,6 +47,8 @@ class Projection:
     def opened(self, batch: Batch, record: Record, session: Row) -> None:
         for name in ("business", "customer", "assistant"):
             session[name] = clean(record.data.get(name) or session[name])
+        if session["business"] and not session["assistant"]:
+            session["assistant"] = batch.assistant_of(session["business"])
         batch.change(session)
         batch.facet(session, f"number:{session['business']}", f"ends:{session['customer'][-4:]}")
         batch.count(session, record.at_ms, "sessions")

@@ -158,6 +158,21 @@ async def test_a_failure_of_the_carrier_can_be_found(store: Store, database: Dat
     assert statuses == ["", "undelivered", "", "dropped"]
 
 
+async def test_texts_count_for_the_assistant_of_their_number(
+    store: Store, sqlite: Database
+) -> None:
+    taker = taker_of(store, sqlite)
+    for customer in (Customer(store), Customer(store, conversation="b" * 32)):
+        await customer.opens()
+        await customer.is_told("Hi", await customer.texts("Hello"), assistant="bikes")
+        await taker.once()
+    texts = {
+        r["assistant"]: r["value"] for r in rows(sqlite, tables.figures) if r["name"] == "texts"
+    }
+    # Nobody knew at the very first text.
+    assert texts == {"": 1, "bikes": 1}
+
+
 async def test_reports_find_their_message_by_its_sid_alone(
     store: Store, database: Database
 ) -> None:
