@@ -1,7 +1,8 @@
 """Forgetting: what Redis has of a conversation goes, in one atomic step.
 
-The session ends with it. What is under way for it finds that the session is over, and gives up;
-whether the customer opted out stays known.
+The session ends with it. Who has something of it in hand loses the lease: what they write no longer
+counts, and a text that comes right after is claimed by itself. Whether the customer opted out stays
+known.
 """
 
 from __future__ import annotations
@@ -20,5 +21,6 @@ async def forget(store: Store, conversation: str) -> None:
         *(inbox.items(conversation), inbox.due),
         *(outbox.items(conversation), outbox.due),
         *(keys.DEAD_LETTERS, keys.limits(conversation), keys.DESK),
+        *(inbox.leases, inbox.tries, outbox.leases, outbox.tries),
     ]
     await store.step("forget", names, [conversation])

@@ -1,6 +1,6 @@
 -- Everything said in a conversation goes. Whether its customer opted out stays known (consent).
 -- KEYS  those of a session, inbox of the customer, inbox lane, outbox of the customer, outbox lane,
---       dead letters, limits, desk
+--       dead letters, limits, desk, then leases and tries of the inbox and of the outbox
 -- ARGV  conversation
 -- Returns how many dead letters went.
 end_session('deleted', now)
@@ -8,6 +8,7 @@ redis.call('DEL', KEYS[7], KEYS[9], KEYS[12])
 redis.call('ZREM', KEYS[8], ARGV[1])
 redis.call('ZREM', KEYS[10], ARGV[1])
 redis.call('ZREM', KEYS[13], ARGV[1])
+for i = 14, 17 do redis.call('HDEL', KEYS[i], ARGV[1]) end
 local gone = 0
 for _, letter in ipairs(redis.call('LRANGE', KEYS[11], 0, -1)) do
   if cjson.decode(letter).conversation == ARGV[1] then

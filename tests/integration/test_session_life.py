@@ -14,6 +14,8 @@ from rasa.shared.core.events import UserUttered
 from connectors import keys
 from connectors.assistant import Assistant as AssistantFile
 from connectors.assistants import Assistants
+from connectors.errors import LeaseLost
+from connectors.forget import forget
 from connectors.lanes import Claim
 from connectors.outbox import Outbox
 from connectors.part import Part
@@ -259,3 +261,50 @@ class TestTextsThatWaitedTooLong:
             await office.store.client.llen(office.inbox.lane.items(await office.conversation()))
             == 0
         )
+
+
+async def test_who_is_deleted_while_a_turn_is_under_way_and_texts_again_is_answered(
+    office: Office,
+) -> None:
+    """The turn of what was deleted neither answers nor takes the new text with it."""
+    under_way, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(words: str) -> None:
+        if words == "before":
+            under_way.set()
+            await go_on.wait()
+
+    office.assistant.before_saving = wait
+    office.worker.start()
+    await office.inbox.accept(text(1, "before"))
+    await under_way.wait()
+    await forget(office.store, await office.conversation())
+    await office.inbox.accept(text(2, "after"))
+    go_on.set()
+    assert await office.answers(1) == ["You said: after"]
+
+
+async def test_who_is_deleted_while_a_process_dies_is_answered_by_the_next(office: Office) -> None:
+    await office.inbox.accept(text(1, "before"))
+    assert isinstance(await office.inbox.lane.claim(), Claim)  # and its process is killed
+    await forget(office.store, await office.conversation())
+    await office.inbox.accept(text(2, "after"))
+    office.worker.start()
+    assert await office.answers(1) == ["You said: after"]
+
+
+async def test_what_is_sent_while_its_customer_is_deleted_takes_no_later_reply_along(
+    office: Office,
+) -> None:
+    office.worker.start()
+    outbox = Outbox(office.store)
+    await office.inbox.accept(text(1, "before"))
+    await office.answers(1)
+    claim = await outbox.lane.claim()
+    assert isinstance(claim, Claim)
+    await forget(office.store, await office.conversation())
+    await office.inbox.accept(text(2, "after"))
+    await office.answers(1)
+    with pytest.raises(LeaseLost):
+        await outbox.sent(claim, Part.read(claim.items[0]), "SM" + "1" * 32, "queued")
+    assert await office.answers(1) == ["You said: after"]
