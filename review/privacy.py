@@ -26,6 +26,7 @@ from review.accounts import Unusable, note
 from review.database import Database, DatabaseUnavailable
 from review.judging import NotThere
 from review.prices import Prices
+from review.record import first_number
 from review.taker import Taker
 
 log = structlog.get_logger(__name__)
@@ -161,6 +162,14 @@ def _delete_strays(connection: Connection, sessions: Sequence[Mapping[str, Any]]
         connection.execute(aside.delete().where(aside.c.entry.contains(word, autoescape=True)))
 
 
+def _delete_old_strays(connection: Connection, before_ms: int) -> int:
+    """Such as texts of customers who had opted out. How many."""
+    records, aside, before = tables.records, tables.set_aside, first_number(before_ms)
+    said = sql.and_(records.c.n == 0, records.c.kind != CONSENT, records.c.id < before)
+    deletes = (records.delete().where(said), aside.delete().where(aside.c.id < before))
+    return sum(int(connection.execute(delete).rowcount) for delete in deletes)
+
+
 # How long sessions are kept
 
 
@@ -204,11 +213,13 @@ class Retention:
         """Delete some; how many. A session's time runs from its last message."""
         with self.database.reading() as connection:
             days = retention_days(connection)
+            if not days:
+                return 0
             before = int(time.time() * 1000) - days * DAY_MS
             query = sql.select(_s.n).where(_s.last_ms < before).limit(AT_ONCE)
-            old = list(connection.execute(query).scalars()) if days else []
-        if old:
-            with self.database.writing() as connection:
+            old = list(connection.execute(query).scalars())
+        with self.database.writing() as connection:
+            if old:
                 delete_sessions(connection, old)
                 note(connection, "retention", "deleted old sessions", details=str(len(old)))
-        return len(old)
+            return len(old) + _delete_old_strays(connection, before)

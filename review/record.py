@@ -49,6 +49,11 @@ def at_ms(number: int) -> int:
     return number >> _COUNTER_BITS
 
 
+def first_number(at_ms: int) -> int:
+    """The number of the first entry that a millisecond can have."""
+    return at_ms << _COUNTER_BITS
+
+
 def read_record(number: int, fields: Mapping[str, str]) -> Record:
     """Raises BadRecord, which says what is wrong and repeats nothing of a customer."""
     kind = fields.get("kind", "")

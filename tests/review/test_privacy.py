@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -224,3 +225,29 @@ async def test_sessions_go_when_their_time_is_over(store: Store, database: Datab
     with database.reading() as connection:
         left = set(connection.execute(sql.select(tables.sessions.c.id)).scalars())
     assert left == {"an-earlier-one", ben.session}
+
+
+async def test_what_was_said_outside_sessions_goes_when_its_time_is_over_opt_outs_do_not(
+    store: Store, database: Database
+) -> None:
+    """Whoever opted out and goes on texting has no session, but has said something."""
+    long_ago = Customer(store, session="")
+    old_ms = int(time.time() * 1000) - 31 * DAY_MS
+    word = {"business": BUSINESS, "customer": BEN, "state": "out", "how": "keyword", "sid": ""}
+    said = json.dumps({"text": "xylophonist"})
+    records = (("refused", said), ("consent", json.dumps(word)), ("x", "{"))
+    for n, (kind, data) in enumerate(records):
+        entry = {"kind": kind, "conversation": long_ago.conversation, "session": "", "data": data}
+        await store.client.xadd(keys.LOG, entry, id=f"{old_ms}-{n}")
+    await long_ago.record("refused", {"text": "zitherist"})
+    await taker_of(store, database).once()
+    with database.writing() as connection:
+        privacy.set_retention(connection, 30, "an admin")
+    Retention(database).once()
+    kept = everything(database)
+    assert "xylophonist" not in kept
+    assert "zitherist" in kept
+    with database.reading() as connection:
+        assert not connection.execute(sql.select(tables.set_aside.c.id)).all()
+    url = database.engine.url.render_as_string(hide_password=False)
+    assert [each.customer for each in last_words(url)] == [BEN]
