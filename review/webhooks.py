@@ -97,7 +97,8 @@ class Messenger:
         try:
             answer = await client.post(delivery["url"], content=body, headers=headers)
             trouble = "" if answer.is_success else f"it answered {answer.status_code}"
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        # Some names that are none are noticed only when they are looked up.
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
             trouble = type(error).__name__
         await asyncio.to_thread(self._note, delivery, trouble)
 

@@ -122,6 +122,21 @@ async def test_who_does_not_answer_is_told_again_and_later_each_time(
     assert (hook["waiting"], hook["trouble"]) == (1, "ConnectError")
 
 
+async def test_an_address_that_cannot_be_one_does_not_hold_up_the_others(
+    store: Store, sqlite: Database
+) -> None:
+    with listening() as (url, posts):
+        subscribe(sqlite, "http://xn--a/", "session.opened")
+        subscribe(sqlite, url, "session.opened")
+        await everything_happens(store, sqlite)
+        async with httpx.AsyncClient(trust_env=False) as client:
+            messenger = Messenger(sqlite)
+            assert await messenger.once(client) == 2
+            assert await messenger.once(client) == 0, "not before its time"
+    assert [bool(delivery["trouble"]) for delivery in deliveries(sqlite)] == [True, False]
+    assert len(posts) == 1
+
+
 def test_waits_grow_up_to_an_hour() -> None:
     assert [wait_ms(tries) for tries in (1, 2, 3)] == [5_000, 10_000, 20_000]
     assert (wait_ms(1), wait_ms(30)) == (FIRST_WAIT_MS, LONGEST_WAIT_MS)
