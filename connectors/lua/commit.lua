@@ -34,14 +34,20 @@ local function take_snapshot()
     'next', ARGV[5], 'next_at', redis.call('LLEN', KEYS[2]))
 end
 
--- A person is asked for; or the customer waits, with one more text, for the one who was.
+-- A person is asked for; or the customer waits, with one more text, for the one who was. An operator
+-- may have taken the conversation while the turn was under way: it stays theirs, and only they say
+-- more.
 local function go_to_the_desk(session)
-  if given.hand_over ~= '' then
+  local due = now + given.wait_ms
+  if redis.call('HGET', KEYS[1], 'desk') == 'held' then
+    redis.call('HDEL', KEYS[1], 'left_open')
+    if redis.call('ZSCORE', KEYS[14], conversation) == 'inf' then
+      redis.call('ZADD', KEYS[14], due, conversation)
+    end
+  elseif given.hand_over ~= '' then
     redis.call('HSET', KEYS[1], 'desk', 'waiting', 'desk_since', now, 'desk_reason', given.hand_over.reason)
-    redis.call('ZADD', KEYS[14], now + given.wait_ms, conversation)
+    redis.call('ZADD', KEYS[14], due, conversation)
     log('handover.asked', session, cjson.encode(given.hand_over))
-  elseif redis.call('HGET', KEYS[1], 'desk') == 'held' and redis.call('ZSCORE', KEYS[14], conversation) == 'inf' then
-    redis.call('ZADD', KEYS[14], now + given.wait_ms, conversation)
   end
 end
 

@@ -14,8 +14,8 @@ if read[2] == 'waiting' then
 else
   redis.call('RPUSH', KEYS[2], given.pause)
   redis.call('HSET', KEYS[1], 'desk_since', now, 'desk_reason', '')
-  redis.call('HDEL', KEYS[1], 'left_open')
 end
+redis.call('HDEL', KEYS[1], 'left_open')
 redis.call('HSET', KEYS[1], 'desk', 'held', 'desk_by', given.operator)
 redis.call('ZADD', KEYS[7], due, conversation)
 log('handover.taken', given.session, cjson.encode({operator = given.operator}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ class RasaInOneLine:
     def __init__(self, sessions: SessionStore) -> None:
         self.sessions = sessions
         self.breaks = False
+        self.before_saving: Callable[[], Awaitable[None]] | None = None
 
     async def handle(self, message: UserMessage) -> None:
         if self.breaks:
@@ -63,6 +64,9 @@ class RasaInOneLine:
             await message.output_channel.send_text_message(message.sender_id, said)
             tracker.update(BotUttered(said, metadata=noted))
             tracker.update(ConversationPaused() if wants else ActionExecuted("action_listen"))
+        if self.before_saving:
+            await self.before_saving()
+            self.before_saving = None
         await self.sessions.save(tracker)
 
 
@@ -226,6 +230,33 @@ async def test_an_operator_can_take_over_unasked(shop: Shop) -> None:
     state = await shop.state()
     assert (state.state, state.operator) == (HELD, "Marta")
     assert state.due_ms is not None  # the customer waits now
+
+
+async def test_who_takes_over_while_the_assistant_asks_for_a_person_keeps_it(shop: Shop) -> None:
+    await shop.texts("hello")
+    conversation = await shop.conversation()
+    session = await shop.store.field(keys.session(conversation), "id") or ""
+    shop.rasa.before_saving = lambda: shop.desk.take(conversation, session, "Marta")
+    await shop.texts("human")
+    state = await shop.state()
+    assert (state.state, state.operator) == (HELD, "Marta")
+    await shop.desk.answer(conversation, session, "Marta", "Here I am.")
+    assert (await shop.sent())[-1] == "Here I am."
+
+
+async def test_while_a_person_answers_nobody_gets_the_rest_of_what_the_assistant_said(
+    shop: Shop,
+) -> None:
+    await shop.texts("hello")
+    conversation = await shop.conversation()
+    session = await shop.store.field(keys.session(conversation), "id") or ""
+    shop.rasa.before_saving = lambda: shop.desk.take(conversation, session, "Marta")
+    await shop.texts("Tell me everything. " * 75)
+    told = await shop.sent()
+    await shop.texts("MORE")
+    assert await shop.sent() == told
+    state = await shop.state()
+    assert state.due_ms is not None  # it is for Marta
 
 
 async def test_nobody_answers_in_time(shop: Shop) -> None:
