@@ -147,7 +147,8 @@ class Sender:
         try:
             accepted = await self._look_up(part)
         except (SendRefused, SendUnavailable, SendUnknown) as error:
-            await self._later(claim, part, f"cannot look it up: {error}", None)
+            delay = error.retry_after if isinstance(error, SendUnavailable) else None
+            await self._later(claim, part, f"cannot look it up: {error}", delay)
             return
         if accepted:
             log.info("sms.found_at_twilio", part=part.id, sid=accepted.sid)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,6 @@ import redis
 
 from connectors import keys
 from connectors.ids import conversation_id
-from tests.e2e.processes import wait_until
 from tests.e2e.rehearsal import Rehearsal
 from tests.e2e.verdict import Evidence, Record, Verdict
 from tests.pretend_business import BUSINESS
@@ -93,7 +93,7 @@ class Storm:
             return 1
 
     def nothing_waits(self) -> None:
-        wait_until(lambda: not self.waiting(), SETTLE_SECONDS, f"{self}: the last answer")
+        self._go_on_until(lambda: not self.waiting())
 
     def settled(self) -> None:
         """Nothing waits in the inbox or the outbox any more, and nothing comes after it."""
@@ -105,7 +105,17 @@ class Storm:
                 quiet_since = time.monotonic()
             return time.monotonic() - quiet_since > QUIET_SECONDS
 
-        wait_until(quiet, SETTLE_SECONDS, f"{self}: the last answer")
+        self._go_on_until(quiet)
+
+    def _go_on_until(self, is_so: Callable[[], bool]) -> None:
+        """As long as the session log grows, however slowly."""
+        length, moved = 0, time.monotonic()
+        while not is_so():
+            with suppress(redis.RedisError):
+                if (now := self.redis.xlen(keys.LOG)) != length:
+                    length, moved = now, time.monotonic()
+            assert time.monotonic() - moved < SETTLE_SECONDS, f"{self}: it does not go on"
+            time.sleep(0.05)
 
     def __str__(self) -> str:
         return f"{self.trouble} (seed {self.seed})"
