@@ -144,7 +144,7 @@ class _Flow:
                 "at_ms": record.at_ms,
                 "kind": record.kind,
                 "words": event_words(record),
-                "data": {k: v for k, v in record.data.items() if k not in _NUMBERS | {"events"}},
+                "data": _without_numbers({k: v for k, v in record.data.items() if k != "events"}),
                 **(more or {}),
             }
         )
@@ -155,6 +155,15 @@ _COLUMNS = (
     "error_code",
 )
 _NUMBERS = frozenset({"customer", "business"})
+
+
+def _without_numbers(data: Any) -> Any:
+    """Whoever needs a number in full asks for it, and that is on record."""
+    if isinstance(data, list):
+        return [_without_numbers(each) for each in data]
+    if not isinstance(data, Mapping):
+        return data
+    return {k: _without_numbers(v) for k, v in data.items() if k not in _NUMBERS}
 
 
 def event_words(record: Record) -> str:

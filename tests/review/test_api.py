@@ -132,6 +132,21 @@ def test_a_session_is_told_with_all_that_happened(each_office: Office, ada: Cust
     assert ada.number not in program.get(f"{PREFIX}/sessions/{ada.session}").text
 
 
+async def test_a_text_that_was_not_answered_is_shown_without_its_number(
+    store: Store, each_office: Office, ada: Customer
+) -> None:
+    """As lua/accept.lua writes what is over a limit."""
+    text = {"sid": "SM9", "customer": ada.number, "business": BUSINESS, "body": "again"}
+    await ada.record("refused", {"who": "customer", "reason": "loop", "text": text})
+    prices = Prices("USD", 0.01, 0.01, {})
+    await Taker(store, each_office.database, Projection(prices)).once()
+    program = each_office.program(Role.VIEWER)
+    told = program.get(f"{PREFIX}/sessions/{ada.session}")
+    assert told.json()["flow"][-1]["data"]["text"] == {"sid": "SM9", "body": "again"}
+    for path in ("", "/session.json", "/tracker.json"):
+        assert ada.number not in program.get(f"/sessions/{ada.session}{path}").text
+
+
 def test_sessions_are_found_by_what_they_are(each_office: Office, ada: Customer) -> None:
     program = each_office.program(Role.VIEWER)
     assert found(program) == [ada.session]
