@@ -57,6 +57,8 @@ class Taker:
         self.database = database
         self.projection = projection
         self.progress = Progress()
+        # Who waits for the stream to be empty must not miss what is in hand.
+        self._one_at_a_time = asyncio.Lock()
         self._news_at = 0.0
         self._behind = False
 
@@ -85,12 +87,13 @@ class Taker:
         return total
 
     async def _batch(self) -> int:
-        entries = await self._entries()
-        if entries:
-            await asyncio.to_thread(self.take, entries)
-            await self._remove(entries)
-            await self._count(len(entries))
-        return len(entries)
+        async with self._one_at_a_time:
+            entries = await self._entries()
+            if entries:
+                await asyncio.to_thread(self.take, entries)
+                await self._remove(entries)
+                await self._count(len(entries))
+            return len(entries)
 
     async def _wait_for_entries(self) -> None:
         with unavailable_is_named():

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from review.operations import PREFIX
 from review.prices import Prices
 from review.privacy import DAY_MS, Eraser, NotAtTwilio, Retention
 from review.projection import Projection
-from review.taker import Taker
+from review.taker import Entry, Taker
 from tests.pretend_business import ACCOUNT, BUSINESS, TOKEN, open_twilio, pretend_config
 from tests.review.office import Office
 from tests.review.said import BEN, Customer, raw
@@ -130,6 +131,32 @@ async def test_no_word_of_a_deleted_customer_is_left_in_the_file(
     assert b"I am 8888" in kept
     assert b"xylophon" not in kept
     assert b"zither" not in kept
+
+
+async def test_what_the_taker_has_in_hand_does_not_come_after_the_deletion(
+    store: Store, database: Database
+) -> None:
+    ada, _ = await two_customers(store, database)
+    taker = taker_of(store, database)
+    await ada.texts("this is in the taker's hand")
+    in_hand, go_on, take = threading.Event(), threading.Event(), taker.take
+
+    def slow(entries: Sequence[Entry]) -> None:
+        if not in_hand.is_set():
+            in_hand.set()
+            assert go_on.wait(30)
+        take(entries)
+
+    taker.take = slow  # type: ignore[method-assign]
+    taking = asyncio.create_task(taker.once())
+    assert await asyncio.to_thread(in_hand.wait, 30)
+    erasing = asyncio.create_task(
+        Eraser(store, database, taker, Twilio().redact).erase(ada.session, "an admin")
+    )
+    await asyncio.wait({erasing}, timeout=0.5)  # as far as it gets
+    go_on.set()
+    await asyncio.gather(taking, erasing)
+    assert "in the taker's hand" not in everything(database)
 
 
 async def test_an_opt_out_outlives_everything_else_that_is_deleted(
