@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -16,10 +17,15 @@ from local.ports import free_port
 from tests.postgresql import Postgresql
 from tests.valkey import Valkey
 
+# Importing Sanic sets uvloop's policy, whose loops hang when they are closed beside others.
+# Imported here, it cannot do so in the middle of a test.
+importlib.import_module("sanic.server")
+asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())
+
 
 @pytest.fixture(scope="session")
 def event_loop_policy() -> asyncio.AbstractEventLoopPolicy:
-    """The plain loop: importing Sanic sets uvloop's, which hangs when a test's loop is closed."""
+    """The plain loop for asynchronous tests, too."""
     return asyncio.DefaultEventLoopPolicy()
 
 

@@ -51,8 +51,10 @@ class Gate:
         server = await asyncio.start_server(self._carry, "127.0.0.1", self.port)
         async with server:
             await over.wait()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        passing = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in passing:
             task.cancel()
+        await asyncio.gather(*passing, return_exceptions=True)
 
     async def _carry(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
         try:
@@ -62,12 +64,14 @@ class Gate:
             return
         passage = _Passage(self, near, back, far, forth)
         both = [asyncio.ensure_future(passage.requests()), asyncio.ensure_future(passage.answers())]
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        for each in both:
-            each.cancel()
-        await asyncio.gather(*both, return_exceptions=True)
-        back.close()
-        forth.close()
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in both:
+                each.cancel()
+            await asyncio.gather(*both, return_exceptions=True)
+            back.close()
+            forth.close()
 
     def spring(self, trap: Trap) -> bool:
         """Strike, unless the trap has sprung elsewhere meanwhile."""
@@ -133,10 +137,11 @@ def open_gate(
 
     thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
     thread.start()
-    opened.wait(10)
+    assert opened.wait(10), "the gate did not open"
     try:
         yield gate
     finally:
         loop.call_soon_threadsafe(over.set)
         thread.join(10)
+        assert not thread.is_alive(), "the gate did not close"
         loop.close()
