@@ -22,6 +22,7 @@ from connectors.errors import SmsError
 from connectors.settings import SHORTEST_PASSWORD
 from review import tables
 from review.access import COOKIE, NOBODY, Person, Role
+from review.auditing import note
 from review.database import Database
 
 ADMINISTRATOR = "admin"
@@ -281,17 +282,6 @@ class Accounts:
                 .values(revoked_ms=_now())
             )
             note(connection, by, "revoked a token", details=str(token_id))
-
-
-def note(
-    connection: Connection, who: str, what: str, *, session: str = "", details: str = ""
-) -> None:
-    """A line in the audit, in the transaction that does what it tells."""
-    connection.execute(
-        tables.audit.insert().values(
-            at_ms=_now(), who=who, what=what, session=session, details=details
-        )
-    )
 
 
 @functools.cache

@@ -8,8 +8,8 @@ from starlette.requests import Request
 
 from review import privacy, reading, saving_tests, webhooks
 from review.access import Role
-from review.accounts import note
 from review.announcements import EVENTS
+from review.auditing import note
 from review.judging import NotThere
 from review.operations import COUNT, TEXT, YES, Operation, Schema, having, listed, shape
 from review.privacy import Eraser

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from connectors.ids import mask
 from review import figures, listing, reading, taking_along
 from review.access import Role
-from review.accounts import note
+from review.auditing import note
 from review.filters import REVIEWS, SORTS, STATES, BadFilter, Filter
 from review.judging import Judge, NotThere
 from review.operations import COUNT, TEXT, Operation, Schema, having, listed

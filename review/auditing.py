@@ -1,7 +1,8 @@
-"""Auditing: who did what, to read. Lines are written where it is done, by accounts.note."""
+"""Auditing: who did what. Lines are written where it is done, and read on a page of their own."""
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import sqlalchemy as sql
@@ -13,6 +14,17 @@ from review.filters import BadFilter
 PAGE = 100
 
 _a = tables.audit.c
+
+
+def note(
+    connection: Connection, who: str, what: str, *, session: str = "", details: str = ""
+) -> None:
+    """A line in the audit, in the transaction that does what it tells."""
+    connection.execute(
+        tables.audit.insert().values(
+            at_ms=int(time.time() * 1000), who=who, what=what, session=session, details=details
+        )
+    )
 
 
 def page(connection: Connection, cursor: str = "") -> tuple[list[dict[str, Any]], str]:

@@ -20,7 +20,7 @@ from connectors.handover import HandOver
 from connectors.settings import Settings
 from connectors.store import Store
 from review import tables
-from review.accounts import note
+from review.auditing import note
 from review.database import Database
 from review.judging import NotThere
 

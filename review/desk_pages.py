@@ -15,7 +15,7 @@ from connectors.errors import HeldByAnother, NotAllowed, NotHeld, SessionOver, S
 from connectors.handover import HELD, HandedOver, HandOver
 from review import session_pages
 from review.access import Role, route
-from review.accounts import note
+from review.auditing import note
 from review.paper import is_fragment, render
 from review.wording import clock, long
 

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from review import api_sessions, listing, taking_along
 from review.access import Role, route
-from review.accounts import note
+from review.auditing import note
 from review.filters import Filter
 
 

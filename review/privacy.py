@@ -22,7 +22,8 @@ from connectors.ids import mask
 from connectors.session_log import CONSENT
 from connectors.store import Store
 from review import reading, tables
-from review.accounts import Unusable, note
+from review.accounts import Unusable
+from review.auditing import note
 from review.database import Database, DatabaseUnavailable
 from review.judging import NotThere
 from review.prices import Prices

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from review import privacy, saving_tests, session_pages
 from review.access import Role, route
-from review.accounts import note
+from review.auditing import note
 from review.paper import is_fragment
 from review.privacy import Eraser
 

@@ -11,7 +11,7 @@ from starlette.routing import Route
 
 from review import listing, reading, session_view
 from review.access import Role, route
-from review.accounts import note
+from review.auditing import note
 from review.filters import SORTS, BadFilter, Filter
 from review.judging import Judge, tags
 from review.list_pages import read_filter

@@ -24,8 +24,9 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from review import tables
-from review.accounts import Unusable, note
+from review.accounts import Unusable
 from review.announcements import EVENTS
+from review.auditing import note
 from review.database import Database, DatabaseUnavailable
 from review.judging import NotThere
 

@@ -20,7 +20,6 @@ from tests.review.said import Customer
 pytestmark = pytest.mark.integration
 
 OPEN = {"/sign-in", "/static/app.css", "/static/app.js", "/static/icon.svg"}
-ENDLESS = {"/live"}
 MADE_UP = {"id": "01ARZ3NDEKTSV4RRFFQ69G5FAV"}
 
 
