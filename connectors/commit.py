@@ -17,11 +17,11 @@ from connectors.ids import sortable_id
 from connectors.inbox import SETTLE_AT_MOST_MS
 from connectors.lanes import Lane, held
 from connectors.part import OPTED_OUT, Part
-from connectors.segments import count
 from connectors.session_life import session_keys
 from connectors.store import Store
 from connectors.transcript import lines_of
 from connectors.turn import Turn
+from connectors.turn_record import turn_record
 
 MODEL = "model"  # how it is known that somebody is out: they said so, in words of their own
 OVER = "the session ended before its texts were answered"
@@ -170,17 +170,18 @@ def _noted(events: Sequence[Event], name: str) -> Any:
 
 
 def _record(commit: Commit, events: list[dict[str, Any]], parts: list[Part]) -> dict[str, Any]:
-    """What the session log shall know of it; see session_log."""
     turn = commit.turn
-    return {
-        "texts": [waiting.text.sid for waiting in turn.texts] if turn else [],
-        "events": events,
-        "parts": [{"id": p.id, "body": p.body, **count(p.body)._asdict()} for p in parts],
-        "assistant": turn.assistant.id if turn else "",
-        "tries": turn.claim.tries if turn else 1,
-        "seconds": round(turn.age_seconds, 3) if turn else 0,
-        "failed": commit.letter.reason if commit.letter else "",
-    }
+    if turn is None:
+        return turn_record(parts, events=events)
+    return turn_record(
+        parts,
+        texts=[waiting.text.sid for waiting in turn.texts],
+        events=events,
+        assistant=turn.assistant.id,
+        tries=turn.claim.tries,
+        seconds=round(turn.age_seconds, 3),
+        failed=commit.letter.reason if commit.letter else "",
+    )
 
 
 def _json(value: Any) -> str:

@@ -28,10 +28,10 @@ from connectors.gatekeeper import Gatekeeper
 from connectors.lanes import Lane
 from connectors.layout import Style, lay_out, prepared
 from connectors.part import Part
-from connectors.segments import count
 from connectors.session_life import session_keys
 from connectors.store import Store, unavailable_is_named
 from connectors.transcript import lines_of
+from connectors.turn_record import turn_record
 
 log = structlog.get_logger(__name__)
 
@@ -195,7 +195,7 @@ class HandOver:
             [
                 conversation,
                 json.dumps(told),
-                json.dumps(_record(events, parts, assistant)),
+                json.dumps(turn_record(parts, events=events, assistant=assistant.id)),
                 *map(json.dumps, events),
                 *lines,
                 *(part.write() for part in parts),
@@ -230,21 +230,6 @@ def _messages(text: str, assistant: Assistant) -> Sequence[str]:
     """As long as it needs to be: a person knows what they write."""
     style = Style(segments=0, emoji=True)
     return lay_out([prepared(text, style)], style).messages
-
-
-def _record(
-    events: list[dict[str, Any]], parts: list[Part], assistant: Assistant
-) -> dict[str, Any]:
-    """As the record of a turn, see session_log: it added events, and says something."""
-    return {
-        "texts": [],
-        "events": events,
-        "parts": [{"id": p.id, "body": p.body, **count(p.body)._asdict()} for p in parts],
-        "assistant": assistant.id,
-        "tries": 1,
-        "seconds": 0,
-        "failed": "",
-    }
 
 
 def _event(kind: str, **more: Any) -> dict[str, Any]:

@@ -11,8 +11,8 @@ from connectors import keys
 from connectors.assistant import Texts
 from connectors.consent import Ask, Request, out_state, plain_words, read_request
 from connectors.part import HELP, NOTICE, OPTED_IN, OPTED_OUT, Part
-from connectors.segments import count
 from connectors.settings import Limits
+from connectors.turn_record import turn_record
 from connectors.wire import InboundText
 
 # Nobody but a machine sends the same words more often in a minute.
@@ -92,13 +92,4 @@ class HouseRules:
 
 def _part_and_record(text: InboundText, conversation: str, kind: str, body: str) -> tuple[str, str]:
     part = Part.new(conversation, "", text.business, text.customer, body, kind=kind)
-    record = {
-        "texts": [text.sid],
-        "events": [],
-        "parts": [{"id": part.id, "body": body, **count(body)._asdict()}],
-        "assistant": "",
-        "tries": 1,
-        "seconds": 0,
-        "failed": "",
-    }
-    return part.write(), json.dumps(record)
+    return part.write(), json.dumps(turn_record([part], texts=[text.sid]))

@@ -10,18 +10,19 @@ LOG = "sms:log"  # stream: the session log, until it is in SQL; see session_log
 TEN_DLC_ASKED = "sms:ten-dlc:asked"  # while it is there, nobody need ask Twilio
 SESSION_ENDS = "sms:sessions"  # sorted set: conversations by the millisecond their session ends at
 SESSION_IDS = "sms:sessions:ids"  # hash: conversation to the id of its last session
-# Hash without an end: conversation to its word in the ledger, see consent; and "whole" to the id
-# key under which it is known to be complete.
+# Hash without an end: conversation to its word in the ledger, see consent; CONVERSATION:at to the
+# millisecond of that; and "whole" to the id key under which it is known to be complete.
 CONSENT = "sms:consent"
 DAY_PREFIX = "sms:day:"  # and the day since 1970; hash: segments, refused:REASON
 SUMMARIES = "summaries"  # the lane of sessions whose summary is due
 DESK = "sms:desk"  # sorted set: conversations with a person, by when an answer is due; see handover
 FENCE = "sms:fence"  # counts claims: a later holder has the higher number
 
+MOST_DEAD_LETTERS = 1_000  # the oldest go first
+
 # How long things are remembered, in seconds.
 SEEN_SECONDS = 72 * 3600  # a MessageSid; Twilio's own retries end after seconds, replays do not
 DAY_SECONDS = 3 * 86_400  # the counts of a day
-MOST_DEAD_LETTERS = 1_000  # the oldest go first
 TEN_DLC_SECONDS = 2 * 86_400  # what we know of a number; twice as long as it is believed
 MESSAGE_SECONDS = 72 * 3600  # a sent message; carriers report for up to two days
 
@@ -31,7 +32,7 @@ def seen(message_sid: str) -> str:
 
 
 def message(message_sid: str) -> str:
-    """Hash: status, rank, error_code, part."""
+    """Hash: status, rank, error_code, part; doubles: the SID that the same part had before."""
     return f"sms:message:{message_sid}"
 
 
@@ -61,8 +62,12 @@ def limits(conversation: str) -> str:
 
 
 def session(conversation: str) -> str:
-    """Hash: id, opened_ms, business, customer, assistant; awaited, awaited_until; left_open;
-    desk, desk_by, desk_since, desk_reason: see handover."""
+    """Hash: id, opened_ms, business, customer, assistant.
+
+    awaited, awaited_until: the SID whose report the next part waits for; left_open: see left_open;
+    summary: see transcript; snapshot, snapshot_at, next, next_at: see window; desk, desk_by,
+    desk_since, desk_reason: see handover.
+    """
     return f"session:{conversation}"
 
 

@@ -10,13 +10,16 @@ An entry's fields: `kind`, `conversation` (opaque, see ids), `session` ("" when 
 
     kind            data
     session.opened  business, customer: the numbers; "" for a session in `rasa shell` or over REST
-    session.ended   reason: inactivity, stop, ...; at_ms: when it ended, milliseconds since 1970
+    session.ended   reason: inactivity, opted_out, deleted, customer_texted (it was opened over REST
+                    or in `rasa shell`); at_ms: when it ended, milliseconds since 1970
     text            sid, business, customer, body, media: accepted, not answered yet
     text.too_late   sid: its session (that of the entry) ended before it was answered
-    turn            texts: the SIDs it answers, [] outside SMS; events: what it added to the
-                    tracker, as Rasa writes them; parts: id, body, segments, encoding;
-                    assistant: its id, "" outside SMS; tries; seconds since the first of the
-                    texts; failed: why it only got the plain sentence, or ""
+    turn            texts: the SIDs it answers, [] for words that answer none (of a reminder, an
+                    operator) and outside SMS; events: what it added to the tracker, as Rasa
+                    writes them, [] for STOP, START, HELP and the notices of a limit; parts: id,
+                    body, segments, encoding; assistant: its id, "" where none had a part in it;
+                    tries; seconds since the first of the texts; failed: why it only got the plain
+                    sentence, or ""
     summary         text: what the model reads instead of the oldest part of the session from now
                     on; lines: how much went into it; attempts: what the model took
     handover.asked  reason; asked_by: model, customer: a person is waited for
@@ -45,8 +48,10 @@ from connectors.store import Store, unavailable_is_named
 OPENED = "session.opened"
 ENDED = "session.ended"
 TEXT = "text"
-TOO_LATE = "text.too_late"
 TURN = "turn"
+HANDOVER_ASKED = "handover.asked"
+HANDOVER_TAKEN = "handover.taken"
+HANDOVER_RELEASED = "handover.released"
 SENT = "part.sent"
 DROPPED = "part.dropped"
 APOLOGY = "part.apology"

@@ -32,9 +32,9 @@ class Projection:
             session_log.ENDED: self.ended,
             session_log.REFUSED: self.refused,
             session_log.CONSENT: self.consent,
-            "handover.asked": self.asked,
-            "handover.taken": self.taken,
-            "handover.released": self.released,
+            session_log.HANDOVER_ASKED: self.asked,
+            session_log.HANDOVER_TAKEN: self.taken,
+            session_log.HANDOVER_RELEASED: self.released,
         }
 
     def apply(self, batch: Batch, record: Record) -> None:
