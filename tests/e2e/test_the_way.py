@@ -13,6 +13,7 @@ import pytest
 import redis
 
 from connectors.settings import ROOT
+from local.ports import free_port
 from tests.e2e.processes import wait_until
 from tests.e2e.rehearsal import Rehearsal, rehearsal, scripted_model
 from tests.fakes.model import Fails, FakeModel, Hangs, Says
@@ -256,7 +257,7 @@ def test_a_tracker_store_that_cannot_be_imported_stops_the_start(
 ) -> None:
     endpoints = tmp_path / "endpoints.yml"
     endpoints.write_text("tracker_store:\n  type: connectors.session_stor.SessionStore\n")
-    words = ["rasa", "run", "-p", "0", "--endpoints", str(endpoints)]
+    words = ["rasa", "run", "-p", str(free_port()), "--endpoints", str(endpoints)]
     ended = subprocess.run(
         [sys.executable, "-m", *words],
         env=dict(business.environ),

@@ -141,38 +141,50 @@ async def model() -> AsyncIterator[FakeModel]:
         yield model
 
 
-def by_meaning(model: FakeModel, folder: Path) -> Library:
+@pytest.fixture
+async def embedder(model: FakeModel) -> AsyncIterator[Embedder]:
     embedder = Embedder(Model(model.base_url, "none", "default"), "an-embedding-model")
+    yield embedder
+    await embedder.close()
+
+
+def by_meaning(embedder: Embedder, folder: Path) -> Library:
     return Library(folder, embedder=embedder, cache=folder / "cache.db")
 
 
 async def test_other_words_with_the_same_meaning_are_found(
-    model: FakeModel, tmp_path: Path
+    embedder: Embedder, tmp_path: Path
 ) -> None:
     folder = write(tmp_path, a="A bike costs $30.", b="Riders must be tall.")
     assert await found(Library(folder), "velocipede") == []
-    assert (await found(by_meaning(model, folder), "velocipede"))[0] == "A bike costs $30."
+    assert (await found(by_meaning(embedder, folder), "velocipede"))[0] == "A bike costs $30."
 
 
-async def test_a_passage_is_paid_for_once(model: FakeModel, tmp_path: Path) -> None:
+async def test_a_passage_is_paid_for_once(
+    model: FakeModel, embedder: Embedder, tmp_path: Path
+) -> None:
     folder = write(tmp_path, a="A bike costs $30.", b="Riders must be tall.")
-    await found(by_meaning(model, folder), "velocipede")
+    await found(by_meaning(embedder, folder), "velocipede")
     write(folder, c="A new one about height.")
-    await found(by_meaning(model, folder), "velocipede")  # as after a restart
+    await found(by_meaning(embedder, folder), "velocipede")  # as after a restart
     passages = [len(texts) for texts in model.embedded]
     assert passages == [2, 1, 1, 1]  # both files, a question; the new file, a question
 
 
-async def test_without_embeddings_words_must_do(model: FakeModel, tmp_path: Path) -> None:
+async def test_without_embeddings_words_must_do(
+    model: FakeModel, embedder: Embedder, tmp_path: Path
+) -> None:
     model.meanings = None
-    library = by_meaning(model, write(tmp_path, a="A bike costs $30."))
+    library = by_meaning(embedder, write(tmp_path, a="A bike costs $30."))
     with capture_logs() as logs:
         assert await found(library, "bike") == ["A bike costs $30."]
     assert "knowledge.no_embeddings" in [line["event"] for line in logs]
 
 
-async def test_an_endpoint_that_fails_later_is_no_failure(model: FakeModel, tmp_path: Path) -> None:
-    library = by_meaning(model, write(tmp_path, a="A bike costs $30."))
+async def test_an_endpoint_that_fails_later_is_no_failure(
+    model: FakeModel, embedder: Embedder, tmp_path: Path
+) -> None:
+    library = by_meaning(embedder, write(tmp_path, a="A bike costs $30."))
     await found(library, "bike")
     model.meanings = None
     assert await found(library, "bike") == ["A bike costs $30."]
