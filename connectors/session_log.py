@@ -12,7 +12,7 @@ An entry's fields: `kind`, `conversation` (opaque, see ids), `session` ("" when 
     session.opened  business, customer: the numbers; "" for a session in `rasa shell` or over REST
     session.ended   reason: inactivity, opted_out, deleted, customer_texted (it was opened over REST
                     or in `rasa shell`); at_ms: when it ended, milliseconds since 1970
-    text            sid, business, customer, body, media: accepted, not answered yet
+    text            sid, business, customer, body, media, opt_out_type: accepted (see wire)
     text.too_late   sid: its session (that of the entry) ended before it was answered
     turn            texts: the SIDs it answers, [] for words that answer none (of a reminder, an
                     operator) and outside SMS; events: what it added to the tracker, as Rasa

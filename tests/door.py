@@ -9,8 +9,9 @@ from typing import Any
 from sanic import Sanic
 
 from connectors.assistants import LiveAssistants
+from connectors.service import Service
 from connectors.settings import Settings
-from connectors.twilio_sms import Desk, routes
+from connectors.twilio_sms import routes
 from local.ports import free_port
 
 
@@ -21,7 +22,7 @@ async def serving_door(settings: Settings, port: int | None = None) -> AsyncIter
     port = port or free_port()
     app = Sanic(f"door-{port}", configure_logging=False)
     app.blueprint(
-        routes(Desk(settings, LiveAssistants(settings.assistants_folder))),
+        routes(Service(settings, LiveAssistants(settings.assistants_folder))),
         url_prefix="/webhooks/twilio_sms",
     )
     server: Any = await app.create_server(

@@ -228,7 +228,7 @@ async def test_a_length_that_is_none_is_refused_and_stops_nothing(
 async def test_a_body_that_trickles_is_given_up(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.twilio_sms.BODY_SECONDS", 0.3)
+    monkeypatch.setattr("connectors.webhooks.BODY_SECONDS", 0.3)
 
     async def trickle() -> AsyncIterator[bytes]:
         for _ in range(20):
