@@ -81,24 +81,26 @@ def _cards(text: str) -> Iterator[tuple[int, int]]:
     """Where card numbers begin and end, with the date and code behind them."""
     for run in _DIGITS.finditer(text):
         places = [at for at in range(*run.span()) if text[at].isdecimal()]
+        digits = "".join(str(int(text[at])) for at in places)
         first = 0
         while first <= len(places) - _SHORTEST:
-            if length := _card_length(text, places, first):
+            if length := _card_length(digits, places, first):
                 end = places[first + length - 1] + 1
                 after = _AFTER_CARD.match(text, end)
                 yield places[first], after.end() if after else end
             first += length or 1
 
 
-def _card_length(text: str, places: list[int], first: int) -> int:
-    """How many digits from `first` on are a card number; 0 if they are none."""
+def _card_length(digits: str, places: list[int], first: int) -> int:
+    """How many digits from `first` on are a card number; 0 if they are none. `places` is where each
+    digit stands in the text."""
     if first and places[first - 1] == places[first] - 1:
         return 0  # in the middle of a group
     for length in range(min(_LONGEST, len(places) - first), _SHORTEST - 1, -1):
         last = first + length
         if last < len(places) and places[last] == places[last - 1] + 1:
             continue
-        if _is_card("".join(str(int(text[at])) for at in places[first:last])):
+        if _is_card(digits[first:last]):
             return length
     return 0
 
@@ -117,6 +119,8 @@ def _is_card(digits: str) -> bool:
     return bool(_NETWORKS.fullmatch(digits)) and _luhn(digits)
 
 
+_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)  # a digit twice, and of that the sum of its digits
+
+
 def _luhn(digits: str) -> bool:
-    doubled = (2 * int(digit) for digit in digits[-2::-2])
-    return (sum(map(int, digits[-1::-2])) + sum(d - 9 if d > 9 else d for d in doubled)) % 10 == 0
+    return (sum(map(int, digits[-1::-2])) + sum(_DOUBLED[int(d)] for d in digits[-2::-2])) % 10 == 0

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import async_timeout
@@ -88,9 +89,12 @@ class Turn:
     def age_seconds(self) -> float:
         return time.time() - self.texts[0].accepted_ms / 1000
 
-    @property
+    @cached_property
     def words(self) -> str:
-        """The texts, a line for each; what one text gives away only together with the next goes."""
+        """The texts, a line for each; what one text gives away only together with the next goes.
+
+        Fifty long texts take so long to look through that it is done once.
+        """
         lines = (t.text.body.strip() for t in self.texts)
         return without_secrets("\n".join(line for line in lines if line))
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import async_timeout
@@ -17,6 +17,7 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import ActionExecuted, BotUttered, ConversationPaused, UserUttered
 
 from connectors import keys
+from connectors import turn as turn_room
 from connectors.assistants import Assistants, LiveAssistants
 from connectors.dead_letters import DeadLetters, Retry
 from connectors.errors import LeaseLost, NothingToSay
@@ -639,3 +640,20 @@ async def dumped(store: Store) -> str:
         "stream": client.xrange,
     }
     return str([(key, await read[await client.type(key)](key)) async for key in client.scan_iter()])
+
+
+def test_many_texts_are_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at fifty long texts holds up everybody else's."""
+    looked: list[str] = []
+
+    def look(words: str) -> str:
+        looked.append(words)
+        return words
+
+    monkeypatch.setattr(turn_room, "without_secrets", look)
+    items = [f"1 s1 {json.dumps(asdict(text(n, f'{n} ' * 500)))}" for n in range(50)]
+    turn = Turn.of(Claim("c", 1, 1, tuple(items)), LiveAssistants().now)
+    turn.left_open = LeftOpen(rest="There is more.")
+    turn.message()
+    turn.leaves_open()
+    assert len(looked) == 1
