@@ -82,6 +82,8 @@ def read_yaml(file: Path) -> Any:
         raise BadFile([Mistake(file, line, problem)]) from None
     except YAMLError:
         raise BadFile([Mistake(file, 0, "is not YAML")]) from None
+    except RecursionError:
+        raise BadFile([Mistake(file, 0, "is too deeply nested")]) from None
 
 
 class _Wrong(Exception):
@@ -291,6 +293,9 @@ def _line(given: CommentedMap, name: Any) -> int:
 def _shown(value: Any) -> str:
     if value is None:
         return "empty"
+    if isinstance(value, (CommentedMap, CommentedSeq)):
+        # Never written out: with YAML's aliases, a few lines stand for billions of words.
+        return "a list" if isinstance(value, CommentedSeq) else "a section"
     text = repr(str(value)) if isinstance(value, str) else str(value)
     return text if len(text) <= 40 else f"{text[:40]}... ({len(text)} characters)"
 

@@ -38,6 +38,15 @@ def mistakes(folder: Path) -> list[str]:
     return re.findall(r"  - .*/([a-z]+\.yml.*)", str(refused.value))
 
 
+def test_a_few_lines_that_stand_for_billions_are_refused_at_once(write: Write) -> None:
+    ten_fold = "".join(
+        f"{name}: &{name} [{', '.join([f'*{before}'] * 10)}]\n"
+        for before, name in zip("abcdefghi", "bcdefghij", strict=True)
+    )
+    folder = write(shop=f"a: &a [x]\n{ten_fold}name: *j\nprompt: Hi.\n")
+    assert any("a list" in mistake for mistake in mistakes(folder))
+
+
 # What comes with the project
 
 
@@ -170,6 +179,7 @@ tools: [a, a]
         ("name: a\nname: b\n", "shop.yml:2: found duplicate key"),
         ("name: 'a\n", "shop.yml:2: found unexpected end of stream"),
         ("name: \x00\n", "shop.yml: is not YAML"),
+        ("name: " + "[" * 2_000, "shop.yml: is too deeply nested"),
         ("5: a\n", "shop.yml:1: `5` is unknown"),
         ("name: Shop\n", "shop.yml: `prompt` is missing"),
         ("name: Shop\nprompt: 100% {\n", "shop.yml:2: `prompt`: a brace that is no variable"),
