@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 LISTED_WITHIN_SECONDS = 5.0
 # And how long it may go on with a request after we no longer wait for the answer.
 GAVE_UP_SECONDS = 15.0
+# A question does no harm, so it is asked again sooner than a message is sent again.
+LOOK_UP_WITHIN_SECONDS = 10.0
 # What the gate refuses for now is looked at again so much later.
 LOOK_AGAIN_SECONDS = 1.0
 
@@ -147,7 +149,8 @@ class Sender:
         try:
             accepted = await self._look_up(part)
         except (SendRefused, SendUnavailable, SendUnknown) as error:
-            delay = error.retry_after if isinstance(error, SendUnavailable) else None
+            named = error.retry_after if isinstance(error, SendUnavailable) else None
+            delay = named or backoff(claim.tries, LOOK_UP_WITHIN_SECONDS)
             await self._later(claim, part, f"cannot look it up: {error}", delay)
             return
         if accepted:
