@@ -50,16 +50,20 @@ def operations() -> list[Operation]:
 
 
 def save_test(request: Request) -> dict[str, Any]:
-    state, session_id = request.app.state, str(request.path_params["session"])
+    return {"file": saved(request, request.path_params["session"], request.state.json["as"])}
+
+
+def saved(request: Request, session_id: str, kind: str) -> str:
+    """The file that the session was saved in as a test; on record. Raises NotThere, Unusable."""
+    state = request.app.state
     with state.database.reading() as connection:
         found = reading.session(connection, session_id, state.prices, state.ttl_ms)
     if found is None:
         raise NotThere("There is no such session, or it was deleted.")
-    kind = request.state.json["as"]
     file = saving_tests.SAVE[kind](found, state.project)
     with state.database.writing() as connection:
         note(connection, request.state.person.name, f"saved as {kind}", session=session_id)
-    return {"file": file}
+    return file
 
 
 def export(request: Request) -> dict[str, Any]:

@@ -13,12 +13,11 @@ from connectors.ids import mask
 from review import figures, listing, reading, taking_along
 from review.access import Role
 from review.auditing import note
-from review.filters import REVIEWS, SORTS, STATES, BadFilter, Filter
+from review.filters import BY_FACET, REVIEWS, SORTS, STATES, BadFilter, Filter
 from review.judging import Judge, NotThere
 from review.operations import COUNT, TEXT, Operation, Schema, having, listed
 
 MOST = 200
-CHOICES = ("number", "assistant", "intent", "action", "policy", "slot", "tool", "model", "error")
 
 _SESSION: Schema = having(
     id=TEXT, conversation=TEXT, customer=TEXT, business=TEXT, assistant=TEXT, state=TEXT,
@@ -60,7 +59,7 @@ def operations() -> list[Operation]:
             having(customer=TEXT),
         ),
         Operation(
-            "GET", "/choices/{kind}", viewer, f"What can be filtered by: {', '.join(CHOICES)}",
+            "GET", "/choices/{kind}", viewer, f"What can be filtered by: {', '.join(BY_FACET)}",
             choices, having(choices=listed(TEXT)),
         ),
         Operation(
@@ -79,7 +78,7 @@ def sessions(request: Request) -> dict[str, Any]:
             connection, wanted, query.get("page", ""), _size(query.get("size", "")), state.ttl_ms
         )
     return {
-        "sessions": [_plain(row) for row in page.rows],
+        "sessions": [plain(row) for row in page.rows],
         "older": page.older,
         "newer": page.newer,
         "count": page.count,
@@ -96,7 +95,7 @@ def session(request: Request) -> dict[str, Any]:
         raise NotThere("There is no such session, or it was deleted.")
     apart = ("flow", "notes", "siblings")
     return {
-        "session": _plain({name: value for name, value in found.items() if name not in apart}),
+        "session": plain({name: value for name, value in found.items() if name not in apart}),
         **{name: found[name] for name in apart},
     }
 
@@ -118,8 +117,8 @@ def number(request: Request) -> dict[str, Any]:
 
 def choices(request: Request) -> dict[str, Any]:
     kind = request.path_params["kind"]
-    if kind not in CHOICES:
-        raise NotThere(f"One can choose by {', '.join(CHOICES)}.")
+    if kind not in BY_FACET:
+        raise NotThere(f"One can choose by {', '.join(BY_FACET)}.")
     with request.app.state.database.reading() as connection:
         return {"choices": listing.choices(connection, kind)}
 
@@ -140,7 +139,7 @@ def days(request: Request) -> dict[str, Any]:
         )
 
 
-def _plain(row: dict[str, Any]) -> dict[str, Any]:
+def plain(row: dict[str, Any]) -> dict[str, Any]:
     """Without what is of use to the tables alone."""
     return {name: value for name, value in row.items() if name != "n"}
 

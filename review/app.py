@@ -117,7 +117,6 @@ def create_app(
     app.state.accounts, app.state.taker, app.state.prices = Accounts(database), taker, prices
     app.state.eraser = Eraser(store, database, taker, _redact(settings))
     app.state.project, app.state.desk = project, Desk.open(settings, store, database)
-    app.state.hand_over = app.state.desk.hand_over
     app.state.ttl_ms = settings.session_ttl_seconds * 1000
     return app
 

@@ -12,17 +12,17 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from connectors.errors import HeldByAnother, NotAllowed, NotHeld, SessionOver, StoreUnavailable
-from connectors.handover import HELD, HandedOver, HandOver
+from connectors.handover import HELD, HandedOver
 from review import session_pages
 from review.access import Role, route
-from review.auditing import note
+from review.desk import Desk
 from review.paper import is_fragment, render
 from review.wording import clock, long
 
 LOOK_SECONDS = 2.0
 
-# conversation, session, operator
-Act = Callable[[str, str, str], Awaitable[Any]]
+# session, operator
+Act = Callable[[str, str], Awaitable[Any]]
 
 
 def routes() -> list[Route]:
@@ -39,7 +39,7 @@ async def watch(app: Starlette) -> None:
     """Count, for the menu of every page, who is at the desk; until cancelled."""
     while True:
         try:
-            app.state.at_the_desk = len(await app.state.hand_over.all())
+            app.state.at_the_desk = len(await app.state.desk.hand_over.all())
         except StoreUnavailable:
             app.state.at_the_desk = 0
         await asyncio.sleep(LOOK_SECONDS)
@@ -47,7 +47,7 @@ async def watch(app: Starlette) -> None:
 
 async def desk(request: Request) -> Response:
     """Everybody who is not the assistant's now, the most urgent first."""
-    found = await _hand_over(request).all()
+    found = await _desk(request).hand_over.all()
     listed = [_listed(one) for one in found]
     template = "_conversations.html" if is_fragment(request) else "desk.html"
     return render(request, template, title="Desk", conversations=listed)
@@ -63,33 +63,32 @@ async def session(request: Request) -> Response:
 
 
 async def take(request: Request) -> Response:
-    return await _act(request, "took a conversation over", _hand_over(request).take)
+    return await _act(request, _desk(request).take)
 
 
 async def give_back(request: Request) -> Response:
-    return await _act(request, "gave a conversation back", _hand_over(request).give_back)
+    return await _act(request, _desk(request).give_back)
 
 
 async def answer(request: Request) -> Response:
     text = str(request.state.form.get("text", ""))
 
-    async def send(conversation: str, session: str, operator: str) -> None:
-        await _hand_over(request).answer(conversation, session, operator, text)
+    async def send(session: str, operator: str) -> None:
+        await _desk(request).answer(session, operator, text)
 
-    return await _act(request, "answered a customer", send, draft=text)
+    return await _act(request, send, draft=text)
 
 
-async def _act(request: Request, did: str, act: Act, draft: str = "") -> Response:
+async def _act(request: Request, act: Act, draft: str = "") -> Response:
     """Do it, and show the conversation. What cannot be done is said above what was typed."""
-    who = request.state.person.name
-    found = await asyncio.to_thread(session_pages.read, request)
+    session_id = str(request.path_params["id"])
     try:
-        await act(found["conversation"], found["id"], who)
+        await act(session_id, request.state.person.name)
     except (SessionOver, HeldByAnother, NotHeld, NotAllowed, ValueError) as error:
+        found = await asyncio.to_thread(session_pages.read, request)
         place = await _place(request, found, problem=_problem(error), draft=draft)
         return await asyncio.to_thread(session_pages.page, request, found, desk=place, status=409)
-    await asyncio.to_thread(_write_down, request, did, found["id"])
-    return RedirectResponse(f"/sessions/{found['id']}#desk", 303)
+    return RedirectResponse(f"/sessions/{session_id}#desk", 303)
 
 
 async def _place(
@@ -102,7 +101,7 @@ async def _place(
         words = "Nobody can answer here: the customer has to text again first."
         return {"state": "over", "words": words, "problem": problem, "draft": draft}
     try:
-        held = await _hand_over(request).state(found["conversation"])
+        held = await _desk(request).hand_over.state(found["conversation"])
     except StoreUnavailable as error:
         return {"state": "over", "words": f"{error}.", "problem": problem, "draft": draft}
     here = held if held and held.session == found["id"] else None
@@ -143,11 +142,6 @@ def _listed(one: HandedOver) -> dict[str, str]:
     }
 
 
-def _write_down(request: Request, did: str, session_id: str) -> None:
-    with request.app.state.database.writing() as connection:
-        note(connection, request.state.person.name, did, session=session_id)
-
-
-def _hand_over(request: Request) -> HandOver:
-    hand_over: HandOver = request.app.state.hand_over
-    return hand_over
+def _desk(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk

@@ -29,7 +29,7 @@ def sessions_csv(request: Request) -> Response:
 
 
 def sessions_json(request: Request) -> Response:
-    rows = [{name: value for name, value in row.items() if name != "n"} for row in _listed(request)]
+    rows = [api_sessions.plain(row) for row in _listed(request)]
     return JSONResponse({"sessions": rows}, headers=_file("sessions.json"))
 
 

@@ -25,7 +25,7 @@ SORTS = {
 }
 STATES = ("live", "ended", "waiting", "held", "opted_out", "failed", "refused", "fallback")
 REVIEWS = ("unread", "reviewed", "saved")
-_BY_FACET = ("number", "assistant", "intent", "action", "policy", "slot", "tool", "model", "error")
+BY_FACET = ("number", "assistant", "intent", "action", "policy", "slot", "tool", "model", "error")
 _STATE_FACETS = {
     "opted_out": "state:opted_out",
     "failed": "state:undelivered",
@@ -114,7 +114,7 @@ class Filter:
     @property
     def facets(self) -> list[str]:
         """Those that are kept as facets, see tables."""
-        keys = [f"{name}:{value}" for name in _BY_FACET if (value := getattr(self, name))]
+        keys = [f"{name}:{value}" for name in BY_FACET if (value := getattr(self, name))]
         keys += [_STATE_FACETS[self.state]] if self.state in _STATE_FACETS else []
         keys += [f"ends:{self.ends}"] if self.ends else []
         keys += [f"tag:{self.tag}"] if self.tag else []

@@ -13,9 +13,9 @@ from starlette.routing import Route
 
 from review import list_view, listing, saved_views
 from review.access import Role, route
-from review.filters import Filter
+from review.filters import BY_FACET, Filter
 from review.judging import Judge, tags
-from review.list_view import CHOSEN, Choice
+from review.list_view import Choice
 from review.paper import is_fragment, render
 
 CHOICES_SECONDS = 30.0
@@ -78,7 +78,7 @@ def _known(request: Request, all_tags: Sequence[Mapping[str, Any]]) -> dict[str,
         with state.database.reading() as connection:
             known = {
                 kind: [(value, value) for value in listing.choices(connection, kind)]
-                for kind in CHOSEN
+                for kind in BY_FACET
             }
         state.choices = (time.monotonic(), known)
     return {

@@ -58,8 +58,6 @@ MORE_FIELDS = (
     ("after", "Opened after", "time", ""),
     ("before", "Opened before", "time", ""),
 )
-# What the values of a field are looked up for; the rest is typed.
-CHOSEN = ("number", "assistant", "intent", "action", "policy", "slot", "tool", "model", "error")
 
 Choice = tuple[str, str]  # value, words
 

@@ -7,9 +7,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from review import privacy, saving_tests, session_pages
+from review import api_privacy, privacy, saving_tests
 from review.access import Role, route
-from review.auditing import note
 from review.paper import is_fragment
 from review.privacy import Eraser
 
@@ -27,13 +26,11 @@ def save_test(request: Request) -> Response:
     kind = str(request.state.form.get("as", ""))
     if kind not in saving_tests.SAVE:
         raise HTTPException(422, f"A session is saved as {' or '.join(saving_tests.SAVE)}.")
-    found = session_pages.read(request)
-    file = saving_tests.SAVE[kind](found, request.app.state.project)
-    with request.app.state.database.writing() as connection:
-        note(connection, request.state.person.name, f"saved as {kind}", session=found["id"])
+    session_id = str(request.path_params["id"])
+    file = api_privacy.saved(request, session_id, kind)
     if is_fragment(request):
         return PlainTextResponse(f"Saved in {file}")
-    return RedirectResponse(f"/sessions/{found['id']}", 303)
+    return RedirectResponse(f"/sessions/{session_id}", 303)
 
 
 def export(request: Request) -> Response:
