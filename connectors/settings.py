@@ -22,7 +22,7 @@ PRETEND_NUMBER = "+15550100001"
 PRETEND_ACCOUNT_SID = "AC" + "0" * 31 + "1"
 LOOPBACK = "127.0.0.1"
 SESSION_LOG = "sqlite:///var/session_log.db"
-SHORTEST_PASSWORD = 10
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 10, 200
 LATE_REPLIES = ("apologise", "drop")
 NUMBER = re.compile(r"\+[1-9]\d{6,14}|\d{5,6}")  # E.164, or a short code
 
@@ -255,8 +255,8 @@ class _Reader:
         given = self.text("REVIEW_ADMIN_PASSWORD")
         return self.checked(
             given,
-            lambda: not given or len(given) >= SHORTEST_PASSWORD,
-            f"REVIEW_ADMIN_PASSWORD must have {SHORTEST_PASSWORD} characters or more",
+            lambda: not given or SHORTEST_PASSWORD <= len(given) <= LONGEST_PASSWORD,
+            f"REVIEW_ADMIN_PASSWORD must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters",
         )
 
     def limits(self) -> Limits:

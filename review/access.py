@@ -68,7 +68,7 @@ def route(path: str, endpoint: Endpoint, role: Role, *methods: str) -> Route:
 
     @functools.wraps(endpoint)
     async def guarded(request: Request) -> Response:
-        person = await run_in_threadpool(request.app.state.accounts.who, request)
+        person = await run_in_threadpool(request.app.state.signins.who, request)
         request.state.person = person
         if person.role < role:
             return _turned_away(request, person, role)

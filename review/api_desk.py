@@ -8,9 +8,8 @@ from starlette.requests import Request
 
 from connectors.dead_letters import DeadLetter, DeadLetters, Retry
 from review.access import Role
-from review.accounts import Unusable
 from review.desk import LONGEST_ANSWER, Desk
-from review.judging import NotThere
+from review.errors import NotThere, Unusable
 from review.letters_pages import name_of
 from review.operations import COUNT, TEXT, Operation, Schema, having, listed, shape
 

@@ -10,6 +10,7 @@ from review import auditing
 from review.access import Role
 from review.accounts import Accounts
 from review.operations import COUNT, TEXT, YES, Operation, Schema, having, listed, shape
+from review.tokens import Tokens
 
 _ROLE: Schema = {"enum": [role.word for role in Role if role > Role.NOBODY]}
 _PERSON: Schema = having(id=COUNT, name=TEXT, role=_ROLE)
@@ -59,19 +60,19 @@ def change_person(request: Request) -> None:
 
 
 def tokens(request: Request) -> dict[str, Any]:
-    return {"tokens": [dict(row) for row in _accounts(request).tokens()]}
+    return {"tokens": [dict(row) for row in _tokens(request).all()]}
 
 
 def new_token(request: Request) -> dict[str, Any]:
     given = request.state.json
-    made = _accounts(request).new_token(
+    made = _tokens(request).make(
         given["name"], Role.of(given["role"]), by=request.state.person.name
     )
     return {"token": made}
 
 
 def revoke_token(request: Request) -> None:
-    _accounts(request).revoke_token(request.path_params["token_id"], by=request.state.person.name)
+    _tokens(request).revoke(request.path_params["token_id"], by=request.state.person.name)
 
 
 def audit(request: Request) -> dict[str, Any]:
@@ -83,3 +84,8 @@ def audit(request: Request) -> dict[str, Any]:
 def _accounts(request: Request) -> Accounts:
     accounts: Accounts = request.app.state.accounts
     return accounts
+
+
+def _tokens(request: Request) -> Tokens:
+    tokens: Tokens = request.app.state.tokens
+    return tokens

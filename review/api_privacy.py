@@ -10,7 +10,7 @@ from review import privacy, reading, saving_tests, webhooks
 from review.access import Role
 from review.announcements import EVENTS
 from review.auditing import note
-from review.judging import NotThere
+from review.errors import NotThere
 from review.operations import COUNT, TEXT, YES, Operation, Schema, having, listed, shape
 from review.privacy import Eraser
 

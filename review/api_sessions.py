@@ -13,8 +13,9 @@ from connectors.ids import mask
 from review import figures, listing, reading, taking_along
 from review.access import Role
 from review.auditing import note
-from review.filters import BY_FACET, REVIEWS, SORTS, STATES, BadFilter, Filter
-from review.judging import Judge, NotThere
+from review.errors import BadFilter, NotThere
+from review.filters import BY_FACET, REVIEWS, SORTS, STATES, Filter
+from review.judging import Judge
 from review.operations import COUNT, TEXT, Operation, Schema, having, listed
 
 MOST = 200

@@ -41,16 +41,17 @@ from review import (
     settings_pages,
     tags_pages,
 )
-from review.accounts import ADMINISTRATOR, Accounts, Unusable
-from review.database import Database, DatabaseUnavailable
+from review.accounts import ADMINISTRATOR, Accounts
+from review.database import Database
 from review.desk import Desk
-from review.filters import BadFilter
-from review.judging import NotThere
+from review.errors import BadFilter, DatabaseUnavailable, NotThere, Unusable
 from review.paper import OwnHeaders
 from review.prices import Prices
 from review.privacy import Eraser, Redact, Retention
 from review.projection import Projection
+from review.signins import SignIns
 from review.taker import Taker
+from review.tokens import Tokens
 from review.webhooks import Messenger
 
 log = structlog.get_logger(__name__)
@@ -115,6 +116,7 @@ def create_app(
     )
     app.state.settings, app.state.database, app.state.store = settings, database, store
     app.state.accounts, app.state.taker, app.state.prices = Accounts(database), taker, prices
+    app.state.tokens, app.state.signins = Tokens(database), SignIns(database)
     app.state.eraser = Eraser(store, database, taker, _redact(settings))
     app.state.project, app.state.desk = project, Desk.open(settings, store, database)
     app.state.ttl_ms = settings.session_ttl_seconds * 1000

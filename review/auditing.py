@@ -9,7 +9,7 @@ import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
 from review import tables
-from review.filters import BadFilter
+from review.errors import BadFilter
 
 PAGE = 100
 

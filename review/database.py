@@ -14,8 +14,8 @@ from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.pool import QueuePool
 
-from connectors.errors import SmsError
 from connectors.settings import ROOT
+from review.errors import DatabaseUnavailable
 
 BUSY_SECONDS = 15.0
 CONNECT_SECONDS = 5
@@ -23,10 +23,6 @@ CONNECT_SECONDS = 5
 WRITER = 7270071
 MERGED_PAGES = 500
 MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-class DatabaseUnavailable(SmsError):
-    """SQL cannot be asked now: answer 503, or try again later."""
 
 
 class Database:

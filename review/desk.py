@@ -22,7 +22,7 @@ from connectors.store import Store
 from review import tables
 from review.auditing import note
 from review.database import Database
-from review.judging import NotThere
+from review.errors import NotThere
 
 LONGEST_ANSWER = 1_600
 

@@ -10,8 +10,9 @@ from starlette.responses import FileResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from review.access import COOKIE, Role, route
-from review.accounts import SIGNED_IN_MS, Accounts, NotSignedIn, TooManyTries
+from review.errors import NotSignedIn, TooManyTries
 from review.paper import render
+from review.signins import SIGNED_IN_MS, SignIns
 
 STATIC = Path(__file__).parent / "static"
 # All that somebody who is not signed in may load.
@@ -42,11 +43,11 @@ def show(request: Request) -> Response:
 
 
 def sign_in(request: Request) -> Response:
-    form, accounts = request.state.form, _accounts(request)
+    form = request.state.form
     name, goal = str(form.get("name", "")), local_path(str(form.get("next", "/")))
     address = request.client.host if request.client else ""
     try:
-        signed = accounts.sign_in(name, str(form.get("password", "")), address)
+        signed = _signins(request).sign_in(name, str(form.get("password", "")), address)
     except (NotSignedIn, TooManyTries) as error:
         status = 429 if isinstance(error, TooManyTries) else 403
         return render(request, "signin.html", status, problem=str(error), name=name[:60], next=goal)
@@ -63,7 +64,7 @@ def sign_in(request: Request) -> Response:
 
 
 def sign_out(request: Request) -> Response:
-    _accounts(request).sign_out(request.cookies.get(COOKIE, ""))
+    _signins(request).sign_out(request.cookies.get(COOKIE, ""))
     answer = RedirectResponse("/sign-in", 303)
     answer.delete_cookie(COOKIE)
     return answer
@@ -85,6 +86,6 @@ def is_this_machine(host: str) -> bool:
         return False
 
 
-def _accounts(request: Request) -> Accounts:
-    accounts: Accounts = request.app.state.accounts
-    return accounts
+def _signins(request: Request) -> SignIns:
+    signins: SignIns = request.app.state.signins
+    return signins

@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 
 import sqlalchemy as sql
 
-from connectors.errors import SmsError
 from review import tables
+from review.errors import BadFilter
 
 # What the list can be ordered by, and the column.
 SORTS = {
@@ -36,10 +36,6 @@ _DAY_MS = 86_400_000
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _CURSOR = re.compile(r"(older|newer):(-?\d+(?:\.\d+(?:e-?\d+)?)?):(\d+)")
 _s = tables.sessions.c
-
-
-class BadFilter(SmsError):
-    """The address asks for something that cannot be meant: answer 400."""
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
-from connectors.errors import SmsError
 from review import tables
-from review.accounts import Unusable
 from review.database import insert_new
+from review.errors import NotThere, Unusable
 from review.record import clean
 
 STATUSES = ("unread", "reviewed", "saved")
@@ -27,10 +26,6 @@ COLOURS = (
 )
 
 _s = tables.sessions.c
-
-
-class NotThere(SmsError):
-    """No such session, message, tag: answer 404."""
 
 
 class Judge:

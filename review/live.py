@@ -13,7 +13,8 @@ from starlette.routing import Route
 
 from review import tables
 from review.access import Role, route
-from review.database import Database, DatabaseUnavailable
+from review.database import Database
+from review.errors import DatabaseUnavailable
 
 LOOK_SECONDS = 0.5
 QUIET_SECONDS = 15.0

@@ -12,6 +12,7 @@ from starlette.routing import Route
 from review.access import Role, route
 from review.accounts import Accounts
 from review.paper import render
+from review.tokens import Tokens
 from review.wording import long
 
 ROLES = tuple(role.word for role in Role if role is not Role.NOBODY)
@@ -55,23 +56,25 @@ def change(request: Request) -> Response:
 def new_token(request: Request) -> Response:
     """The page once more, with the token: it is not shown again."""
     form = request.state.form
-    token = _accounts(request).new_token(str(form.get("name", "")), _role(form), by=_who(request))
+    token = _tokens(request).make(str(form.get("name", "")), _role(form), by=_who(request))
     return _page(request, token)
 
 
 def revoke(request: Request) -> Response:
-    _accounts(request).revoke_token(request.path_params["id"], _who(request))
+    _tokens(request).revoke(request.path_params["id"], _who(request))
     return _back()
 
 
 def _page(request: Request, token: str = "") -> Response:
-    accounts = _accounts(request)
     return render(
         request,
         "people.html",
         title="People",
-        people=[{**person, "since": long(person["created_ms"])} for person in accounts.people()],
-        tokens=[_token(token) for token in accounts.tokens()],
+        people=[
+            {**person, "since": long(person["created_ms"])}
+            for person in _accounts(request).people()
+        ],
+        tokens=[_token(token) for token in _tokens(request).all()],
         new_token=token,
         roles=ROLES,
     )
@@ -95,6 +98,11 @@ def _role(form: Any) -> Role:
 def _accounts(request: Request) -> Accounts:
     accounts: Accounts = request.app.state.accounts
     return accounts
+
+
+def _tokens(request: Request) -> Tokens:
+    tokens: Tokens = request.app.state.tokens
+    return tokens
 
 
 def _who(request: Request) -> str:

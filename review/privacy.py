@@ -22,10 +22,9 @@ from connectors.ids import mask
 from connectors.session_log import CONSENT
 from connectors.store import Store
 from review import reading, tables
-from review.accounts import Unusable
 from review.auditing import note
-from review.database import Database, DatabaseUnavailable
-from review.judging import NotThere
+from review.database import Database
+from review.errors import DatabaseUnavailable, NotAtTwilio, NotThere, Unusable
 from review.prices import Prices
 from review.record import first_number
 from review.taker import Taker
@@ -41,10 +40,6 @@ CALLS_AT_ONCE = 4
 
 _s = tables.sessions.c
 Redact = Callable[[str], Awaitable[None]]
-
-
-class NotAtTwilio(Unusable):
-    """Twilio still has some of it, so nothing else was deleted: try again."""
 
 
 def customer_sessions(connection: Connection, session_id: str) -> list[dict[str, Any]]:

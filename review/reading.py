@@ -10,8 +10,8 @@ import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
 from review import listing, tables
+from review.errors import NotThere
 from review.flow import Item, flow
-from review.judging import NotThere
 from review.prices import Prices
 from review.record import Record
 

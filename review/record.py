@@ -7,14 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.errors import SmsError
+from review.errors import BadRecord
 
 _COUNTER_BITS = 20  # Redis counts entries of one millisecond from 0; a million is out of reach
 _BIGGEST = (1 << 63) - 1
-
-
-class BadRecord(SmsError):
-    """An entry that does not say what it should: keep it apart, and go on."""
 
 
 @dataclass(frozen=True)

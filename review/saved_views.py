@@ -10,7 +10,7 @@ import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
 from review import tables
-from review.accounts import Unusable
+from review.errors import Unusable
 from review.filters import Filter
 from review.record import clean
 

@@ -19,7 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import LiteralScalarString
 
-from review.accounts import Unusable
+from review.errors import Unusable
 
 STORIES = Path("tests") / "test_from_sessions.yml"
 CASES = Path("evaluation") / "cases"

@@ -12,7 +12,8 @@ from starlette.routing import Route
 from review import listing, reading, session_view
 from review.access import Role, route
 from review.auditing import note
-from review.filters import SORTS, BadFilter, Filter
+from review.errors import BadFilter
+from review.filters import SORTS, Filter
 from review.judging import Judge, tags
 from review.list_pages import read_filter
 from review.paper import is_fragment, render

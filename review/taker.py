@@ -23,9 +23,12 @@ from connectors.errors import StoreUnavailable
 from connectors.store import Store, unavailable_is_named
 from review import announcements
 from review.batch import Batch
-from review.database import Database, DatabaseUnavailable
+from review.batch_reading import known, load
+from review.batch_writing import flush
+from review.database import Database
+from review.errors import BadRecord, DatabaseUnavailable
 from review.projection import Projection
-from review.record import BadRecord, Record, clean, entry_number, read_record
+from review.record import Record, clean, entry_number, read_record
 
 log = structlog.get_logger(__name__)
 
@@ -136,12 +139,12 @@ class Taker:
 
     def _write(self, batch: Batch, entries: Sequence[Entry]) -> None:
         numbers = {entry_id: entry_number(entry_id) for entry_id, _ in entries}
-        known = batch.known(numbers.values())
-        new = [(numbers[name], fields) for name, fields in entries if numbers[name] not in known]
+        taken = known(batch.connection, numbers.values())
+        new = [(numbers[name], fields) for name, fields in entries if numbers[name] not in taken]
         records = [
             record for number, fields in new if (record := self._read(batch, number, fields))
         ]
-        batch.load(records)
+        load(batch, records)
         for record in records:
             try:
                 self.projection.apply(batch, record)
@@ -150,7 +153,7 @@ class Taker:
                 why = f"a {clean(record.kind)} of an unknown form ({type(error).__name__})"
                 log.warning("session_log.set_aside", entry=record.id, reason=why)
                 batch.aside.append(_aside(record.id, why, {}))
-        batch.flush()
+        flush(batch)
         announcements.write(batch)
 
     def _read(self, batch: Batch, number: int, fields: Mapping[str, str]) -> Record | None:
@@ -166,9 +169,9 @@ class Taker:
         log.warning("session_log.set_aside", entry=number, reason=why)
         with self.database.writing() as connection:
             batch = Batch(connection)
-            if number not in batch.known([number]):
+            if number not in known(connection, [number]):
                 batch.aside.append(_aside(number, why, fields))
-                batch.flush()
+                flush(batch)
 
     def _is_ill(self, trouble: str) -> None:
         if self.progress.trouble != trouble:

@@ -24,11 +24,10 @@ import structlog
 from sqlalchemy.engine import Connection
 
 from review import tables
-from review.accounts import Unusable
 from review.announcements import EVENTS
 from review.auditing import note
-from review.database import Database, DatabaseUnavailable
-from review.judging import NotThere
+from review.database import Database
+from review.errors import DatabaseUnavailable, NotThere, Unusable
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,7 @@ import sqlalchemy as sql
 from argon2 import PasswordHasher
 
 from connectors.store import Store
-from review import accounts
+from review import passwords
 from review.database import Database
 from tests.postgresql import Postgresql
 from tests.review.office import Office, open_office
@@ -23,7 +23,7 @@ def quick_passwords() -> Iterator[None]:
     """Slow on purpose is right for people, and nothing that every test has to wait for."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(
-            accounts, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+            passwords, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
         )
         yield
 

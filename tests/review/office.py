@@ -17,6 +17,7 @@ from review.accounts import Accounts
 from review.app import create_app
 from review.database import Database
 from review.server import ReviewServer
+from review.tokens import Tokens
 from tests.pretend_business import serving
 
 PASSWORD = "correct-horse-battery"
@@ -35,6 +36,10 @@ class Office:
     @property
     def accounts(self) -> Accounts:
         return Accounts(self.database)
+
+    @property
+    def tokens(self) -> Tokens:
+        return Tokens(self.database)
 
     def browser(self) -> httpx.Client:
         client = httpx.Client(
@@ -62,7 +67,7 @@ class Office:
 
     def program(self, role: Role) -> httpx.Client:
         """A client with a token."""
-        token = self.accounts.new_token(f"a {role.word}'s", role, by="test")
+        token = self.tokens.make(f"a {role.word}'s", role, by="test")
         client = httpx.Client(
             base_url=self.url,
             headers={"authorization": f"Bearer {token}"},

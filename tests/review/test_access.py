@@ -11,9 +11,9 @@ from argon2 import PasswordHasher
 from starlette.routing import Route
 
 from connectors.store import Store
-from review import accounts
+from review import passwords
 from review.access import Role
-from review.accounts import FAILURES_OF_A_NAME
+from review.signins import FAILURES_OF_A_NAME
 from tests.review.office import PASSWORD, Office
 from tests.review.said import Customer
 
@@ -96,7 +96,7 @@ def test_wrong_passwords_are_counted_and_then_even_the_right_one_waits(office: O
 
 
 def test_passwords_are_slow_to_try() -> None:
-    shipped = inspect.getsource(accounts)
+    shipped = inspect.getsource(passwords)
     assert "_hasher = PasswordHasher()" in shipped
     assert PasswordHasher().hash(PASSWORD).startswith("$argon2id$v=19$m=65536,t=3")
 
@@ -138,8 +138,8 @@ def test_who_is_changed_or_sent_away_is_out_at_once(office: Office) -> None:
 def test_a_token_opens_what_its_role_may_and_no_more_once_revoked(office: Office) -> None:
     program = office.program(Role.VIEWER)
     assert program.get("/").status_code == 200
-    (token,) = office.accounts.tokens()
-    office.accounts.revoke_token(token["id"], "admin")
+    (token,) = office.tokens.all()
+    office.tokens.revoke(token["id"], "admin")
     assert program.get("/").status_code == 401
 
 

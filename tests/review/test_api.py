@@ -57,7 +57,7 @@ def document(lasting_office: Office) -> Any:
 @pytest.fixture
 def token(lasting_office: Office) -> str:
     """A fresh one for each operation: revoking some at random hits one's own."""
-    return lasting_office.accounts.new_token("schemathesis", Role.ADMINISTRATOR, "test")
+    return lasting_office.tokens.make("schemathesis", Role.ADMINISTRATOR, "test")
 
 
 schema = schemathesis.pytest.from_fixture("document")

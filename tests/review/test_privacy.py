@@ -26,10 +26,11 @@ from connectors.twilio_api import TwilioApi
 from review import privacy, tables
 from review.access import Role
 from review.database import Database
+from review.errors import NotAtTwilio
 from review.judging import Judge
 from review.operations import PREFIX
 from review.prices import Prices
-from review.privacy import DAY_MS, Eraser, NotAtTwilio, Retention
+from review.privacy import DAY_MS, Eraser, Retention
 from review.projection import Projection
 from review.taker import Entry, Taker
 from tests.pretend_business import ACCOUNT, BUSINESS, TOKEN, open_twilio, pretend_config

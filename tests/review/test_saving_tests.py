@@ -11,7 +11,7 @@ from rasa.shared.core.domain import Domain
 from rasa.shared.core.training_data.story_reader.yaml_story_reader import YAMLStoryReader
 
 from evaluation import cases
-from review.accounts import Unusable
+from review.errors import Unusable
 from review.saving_tests import CASES, STORIES, save_case, save_story
 
 # Rasa warns about a domain that maps entities to slots by itself, whoever reads it.

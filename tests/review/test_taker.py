@@ -13,7 +13,8 @@ from alembic.migration import MigrationContext
 from connectors import keys
 from connectors.store import Store
 from review import tables
-from review.database import Database, DatabaseUnavailable
+from review.database import Database
+from review.errors import DatabaseUnavailable
 from review.prices import Prices
 from review.projection import Projection
 from review.taker import Taker

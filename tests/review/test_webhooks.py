@@ -22,9 +22,9 @@ from starlette.routing import Route
 from connectors.store import Store
 from local.ports import free_port
 from review import tables, webhooks
-from review.accounts import Unusable
 from review.announcements import EVENTS
 from review.database import Database
+from review.errors import Unusable
 from review.prices import Prices
 from review.projection import Projection
 from review.taker import Taker
