@@ -17,18 +17,20 @@ from pathlib import Path
 from connectors.assistants import Assistants
 from connectors.errors import SettingsError
 from connectors.settings import LOOPBACK, ROOT, VAR, Settings
-from local import parts, ports, training
+from local import parts, ports, ready, training
 from local.parts import Part
 from local.together import Together, end_with_parent
 
+BEHIND_SHELL = "behind-shell"
 WHAT: Mapping[str, Callable[[Settings, Path], list[Part]]] = {
     "run": parts.everything,
     "services": parts.services,
-    "behind-shell": parts.behind_shell,
+    BEHIND_SHELL: parts.behind_shell,
 }
 NEXT = "now, in two other terminals:  .venv/bin/rasa run actions  and  .venv/bin/rasa run"
 SECONDS_TO_STOP = 15
 LAST_LINES = 12
+BEHIND = ("health", "actions", "model", "redis")  # for programs, and for when something is wrong
 
 
 class CannotStart(Exception):
@@ -57,23 +59,41 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def launch(what: str, settings: Settings, state: Path) -> int:
     """Runs in the foreground until a signal. 0 only if it was asked to stop, and stopped."""
     wanted = WHAT[what](settings, state)
+    if what == BEHIND_SHELL and is_running_on(state):
+        wanted = [part for part in wanted if not ready.answers(part.address)]
     if not wanted:
-        print("nothing to start: every service is set to an outside one")
+        print("nothing to start: everything is there already")
         return 0
     if taken := ports.conflicts(parts.ports(settings, wanted)):
         raise CannotStart("\n".join(taken))
     if what == "run" and not training.newest_model(ROOT):
         raise CannotStart("models/ has no model yet: `make train` makes one")
     with ExitStack() as stack:
-        if settings.embedded_redis:
+        if any(part.name == "valkey" for part in wanted):
             stack.enter_context(alone_in(state / "valkey"))
         return Together(wanted, functools.partial(greeting, what, settings, wanted)).run()
 
 
 def greeting(what: str, settings: Settings, running: Sequence[Part]) -> str:
-    found = parts.addresses(settings, running).items()
-    line = "ready  " + "  ".join(f"{name} {address}" for name, address in found)
-    return f"{line}\n{NEXT}" if what == "services" else line
+    """The last line that a person looks for begins with `ready`, and is short enough to be read."""
+    found = parts.addresses(settings, running)
+    if what != "run":
+        return f"ready  {_listed(found)}" + (f"\n{NEXT}" if what == "services" else "")
+    behind = {name: found.pop(name) for name in BEHIND if name in found}
+    return f"behind it: {_listed(behind)}\nready  {_listed(found)}"
+
+
+def _listed(addresses: Mapping[str, str]) -> str:
+    return "  ".join(f"{name} {address}" for name, address in addresses.items())
+
+
+def is_running_on(state: Path) -> bool:
+    """Has another launcher, `make run` or `make services`, this Valkey?"""
+    try:
+        with alone_in(state / "valkey"):
+            return False
+    except CannotStart:
+        return True
 
 
 @contextmanager
@@ -89,7 +109,7 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def shell(settings: Settings, state: Path) -> int:
-    """`rasa shell` in the terminal; what it needs runs behind it and ends with it."""
+    """`rasa shell` in the terminal; what it lacks runs behind it, and ends with it."""
     print("starting what rasa shell needs", flush=True)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
@@ -109,7 +129,7 @@ def shell(settings: Settings, state: Path) -> int:
 @contextmanager
 def services_behind(log: Path, state: Path) -> Iterator[None]:
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "local.launcher", "behind-shell", "--state", str(state)]
+    command = [sys.executable, "-m", "local.launcher", BEHIND_SHELL, "--state", str(state)]
     services = subprocess.Popen(  # noqa: S603
         command,
         stdin=subprocess.DEVNULL,
@@ -131,7 +151,7 @@ def wait_until_ready(services: subprocess.Popen[str], log: Path) -> None:
     is_ready = threading.Event()
     threading.Thread(target=_keep_log, args=(services, log, is_ready), daemon=True).start()
     is_ready.wait()
-    if services.poll() is not None:
+    if services.poll():  # 0: there was nothing to start
         lines = log.read_text().splitlines()[-LAST_LINES:]
         raise CannotStart("\n".join([*lines, f"rasa shell lacks what it needs (all of it: {log})"]))
 

@@ -1,11 +1,13 @@
-"""Quietly: `python -m local.quietly rasa run` is `python -m rasa run` without deprecation warnings.
+"""Quietly: `python -m local.quietly rasa run` is `python -m rasa run` without needless warnings.
 
-They are for those who write the dependencies, not for those who run them. PYTHONWARNINGS cannot
-do it: Sanic turns these warnings on again, after it was read. TensorFlow stays out where it can.
+Deprecations are for those who write the dependencies, not for those who run them. PYTHONWARNINGS
+cannot do it: Sanic turns these warnings on again, after it was read. TensorFlow stays out where it
+can.
 """
 
 from __future__ import annotations
 
+import re
 import runpy
 import sys
 import warnings
@@ -13,12 +15,20 @@ from typing import Any
 
 from local import without_tensorflow
 
+# Rasa's validator looks for every sentence in rules and stories; a form's questions stand in none.
+_ASKED_BY_A_FORM = re.compile(r"The utterance 'utter_ask_\w+' is not used in any story or rule\.")
 _show = warnings.showwarning
 
 
 def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
-    if not issubclass(category, DeprecationWarning | PendingDeprecationWarning):
+    if is_needed(str(message), category):
         _show(message, category, *where, **more)
+
+
+def is_needed(message: str, category: type[Warning]) -> bool:
+    if issubclass(category, DeprecationWarning | PendingDeprecationWarning):
+        return False
+    return not _ASKED_BY_A_FORM.match(message)
 
 
 if __name__ == "__main__":

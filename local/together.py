@@ -20,6 +20,7 @@ from honcho.printer import Message, Printer
 from honcho.process import Popen, Process
 
 from local import ready
+from local.lines import readable
 from local.parts import Part
 
 PR_SET_PDEATHSIG = 1
@@ -142,7 +143,7 @@ class BoundProcess(Process):
 
 
 class Lines(Printer):
-    """honcho's printer, with plain lines for what the launcher itself says."""
+    """honcho's printer, with plain lines for what the launcher says, and readable ones of parts."""
 
     output: TextIO
 
@@ -152,8 +153,8 @@ class Lines(Printer):
         try:
             if message.name is None:
                 print(message.data, file=self.output, flush=True)
-            else:
-                super().write(message)
+            elif (line := readable(_text(message.data))) is not None:
+                super().write(message._replace(data=line))
         except OSError:  # nobody reads any more: `make run | head`, a closed terminal
             self.output = open(os.devnull, "w")  # noqa: SIM115
             os.kill(os.getpid(), signal.SIGTERM)
@@ -163,6 +164,10 @@ def end_with_parent(number: signal.Signals) -> None:
     """Asks Linux to send this signal to the calling process when its parent is gone."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number))
+
+
+def _text(data: str | bytes) -> str:
+    return (data if isinstance(data, str) else data.decode("utf-8", "replace")).rstrip("\r\n")
 
 
 def _epitaph(name: str, code: int) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from connectors.settings import ROOT
+from connectors.settings import ROOT, VAR
 from local.parts import child_environ
 
 
@@ -32,14 +35,37 @@ def _changed(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-def main() -> None:
+def main() -> int:
     if not is_needed(ROOT):
-        return
+        return 0
     print("training: the model is missing or older than its sources", flush=True)
-    os.chdir(ROOT)
+    began = time.monotonic()
+    log = VAR / "log" / "training.log"
+    code = train(log)
+    if code:
+        print(log.read_text(errors="replace"), file=sys.stderr)
+        return code
+    for warning in warnings_in(log.read_text(errors="replace")):
+        print(f"training: {warning}")
+    print(f"training: done in {time.monotonic() - began:.0f} s", flush=True)
+    return 0
+
+
+def train(log: Path) -> int:
+    """`rasa train`; its words, of which there are many, are kept in a file."""
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))  # it ends with us
+    log.parent.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "local.quietly", "rasa", "train"]
-    os.execve(sys.executable, command, child_environ(os.environ))  # noqa: S606
+    with log.open("w") as file:
+        return subprocess.run(  # noqa: S603
+            command, cwd=ROOT, env=child_environ(os.environ), stdout=file, stderr=subprocess.STDOUT
+        ).returncode
+
+
+def warnings_in(said: str) -> list[str]:
+    """What Rasa finds doubtful in domain and data, and trains all the same."""
+    return [line.partition("Warning: ")[2] for line in said.splitlines() if "Warning: " in line]
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

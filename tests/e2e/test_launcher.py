@@ -197,8 +197,9 @@ def test_a_shell_that_lacks_something_says_what(launch: Launch) -> None:
 def test_the_whole_of_it_is_ready_and_stops_cleanly(launch: Launch) -> None:
     launcher = launch("run", **OUTSIDE_MODEL)
     ready = launcher.until("ready")
-    for part, port in (("webhook", "RASA_PORT"), ("actions", "ACTIONS_PORT")):
+    for part, port in (("session logs", "REVIEW_PORT"), ("webhook", "RASA_PORT")):
         assert f"{part} http://127.0.0.1:{launcher.port(port)}/" in ready
+    assert f"actions http://127.0.0.1:{launcher.port('ACTIONS_PORT')}/" in launcher.output
     health = f"http://127.0.0.1:{launcher.port('RASA_PORT')}/webhooks/twilio_sms/"
     with urllib.request.urlopen(health, timeout=5) as reply:
         assert reply.headers["Content-Type"] == "application/json"
@@ -223,13 +224,25 @@ def test_the_whole_of_it_is_ready_and_stops_cleanly(launch: Launch) -> None:
 
 @pytest.mark.usefixtures("trained")
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("typed", ["hello\n/stop\n", "hello\n"])
-def test_a_shell_takes_its_texts_from_a_pipe_and_ends_with_it(launch: Launch, typed: str) -> None:
+def test_a_shell_takes_its_texts_from_a_pipe_and_ends_with_it(launch: Launch) -> None:
     launcher = launch("shell", **OUTSIDE_MODEL)
-    rest, _ = launcher.process.communicate(typed, timeout=100)
+    rest, _ = launcher.process.communicate("hello\n", timeout=100)
     assert launcher.process.returncode == 0, rest
     assert "Bot loaded" in rest
     assert ports.is_free(launcher.port("VALKEY_PORT"))
+
+
+@pytest.mark.usefixtures("trained")
+@pytest.mark.timeout(120)
+def test_a_shell_beside_a_running_launcher_uses_what_is_there(launch: Launch) -> None:
+    running = launch("services", **OUTSIDE_MODEL)
+    running.until("ready")
+    shell = launch("shell", **running.environ)
+    said, _ = shell.process.communicate("hello\n/stop\n", timeout=100)
+    assert shell.process.returncode == 0, said
+    assert "Bot loaded" in said
+    assert redis.Redis(port=running.port("VALKEY_PORT")).ping()
+    assert running.stop() == 0
 
 
 @pytest.mark.usefixtures("trained")

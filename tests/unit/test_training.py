@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from local import training
+from local import quietly, training
 
 SOURCES = ["config.yml", "domain.yml", "data/nlu.yml", "data/more/rules.yml", "components/llm.py"]
 YESTERDAY, TODAY, TOMORROW = 1_000_000, 1_086_400, 1_172_800
@@ -55,3 +55,21 @@ def test_other_files_do_not_matter(project: Path) -> None:
     for other in ("README.md", "components/__pycache__/llm.pyc", "models/notes.txt"):
         touch(project / other, TOMORROW)
     assert not training.is_needed(project)
+
+
+def test_what_rasa_finds_doubtful_is_shown_without_the_rest() -> None:
+    said = (
+        "2026-11-23 16:38:02 INFO     rasa.validator  - Validating intents...\n"
+        "\x1b[93m/venv/rasa/shared/utils/io.py:100: UserWarning: The intent 'x' is not used.\n"
+        "\x1b[0mProcessed rules: 100%\n"
+    )
+    assert training.warnings_in(said) == ["The intent 'x' is not used."]
+
+
+def test_a_form_s_questions_are_no_reason_for_a_warning() -> None:
+    question = (
+        "The utterance 'utter_ask_callback_form_callback_time' is not used in any story or rule."
+    )
+    assert not quietly.is_needed(question, UserWarning)
+    assert quietly.is_needed(question.replace("ask_callback", "hello"), UserWarning)
+    assert not quietly.is_needed("old", DeprecationWarning)
