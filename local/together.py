@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Any, TextIO
+from typing import IO, Any, TextIO
 
 from honcho.manager import SYSTEM_PRINTER_NAME, Manager
 from honcho.printer import Message, Printer
@@ -25,6 +25,9 @@ from local.parts import Part
 
 PR_SET_PDEATHSIG = 1
 SECONDS_BETWEEN_NEWS = 10.0
+# Each line on its own would wake two of our processes, which costs more than writing it did.
+GATHER_SECONDS = 0.05
+PIPE_BYTES = 1 << 20  # Linux gives that much; a part must not wait for us to read
 
 
 class Together(Manager):
@@ -133,13 +136,39 @@ class BoundProcess(Process):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if sys.platform == "linux":
-            goes_along = functools.partial(end_with_parent, signal.SIGTERM)
-            self._child_ctor = functools.partial(Popen, preexec_fn=goes_along)
+        self._child_ctor = start
 
     def run(self, events: Any = None, ignore_signals: bool = False) -> None:
         end_with_parent(signal.SIGKILL)  # this is honcho's process beside each of ours
         super().run(events, ignore_signals)
+
+
+def start(*args: Any, **kwargs: Any) -> Popen:
+    going_along = functools.partial(end_with_parent, signal.SIGTERM)
+    process = Popen(*args, pipesize=PIPE_BYTES, preexec_fn=going_along, **kwargs)
+    process.stdout = Gathered(process.stdout)
+    return process
+
+
+class Gathered:
+    """A pipe that gives honcho, which asks for a line, all the lines that came in the meantime."""
+
+    def __init__(self, pipe: IO[bytes]) -> None:
+        self.pipe = pipe
+        self.close = pipe.close
+        self.begun = b""
+
+    def readline(self) -> bytes:
+        """Whole lines, at least one. Empty at the end."""
+        lines = b""
+        while not lines:
+            time.sleep(GATHER_SECONDS)
+            if not (more := os.read(self.pipe.fileno(), PIPE_BYTES)):
+                lines, self.begun = self.begun, b""
+                break
+            whole, newline, self.begun = (self.begun + more).rpartition(b"\n")
+            lines = whole + newline
+        return lines
 
 
 class Lines(Printer):
