@@ -21,10 +21,13 @@ from rasa.core.policies.rule_policy import RulePolicy
 from rasa.engine.exceptions import GraphRunError
 from rasa.engine.runner.dask import DaskGraphRunner
 from rasa.shared.constants import DOCS_BASE_URL
+from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import Event
 from rasa.shared.utils.common import all_subclasses
 from rasa.utils.endpoints import DEFAULT_REQUEST_TIMEOUT, EndpointConfig
 from structlog_sentry import SentryProcessor
+
+from connectors import rasa_rules
 
 # Sooner than Sanic's default of 5 s, at which an action server hangs up: a request on a connection
 # that just ends is an answer lost.
@@ -42,6 +45,8 @@ def apply() -> None:
     EndpointConfig.session = session
     DaskGraphRunner.run = run_graph
     RulePolicy.format_tracker_states = staticmethod(format_tracker_states)
+    RulePolicy.predict_action_probabilities = rasa_rules.predict_action_probabilities
+    Domain.is_empty = is_empty
     drop_idle_sentry()
 
 
@@ -130,6 +135,16 @@ def _result(name: str, graph: dict[str, Any], results: dict[str, Any]) -> Any:
 def format_tracker_states(states: list[dict[str, Any]]) -> str:
     """Rasa words the whole conversation for a line of its debug log, also when there is none."""
     return _original_format(states) if _rasas_log.isEnabledFor(logging.DEBUG) else ""
+
+
+def is_empty(domain: Domain) -> bool:
+    """Rasa makes an empty domain for every text, to compare its own with."""
+    return bool(domain.as_dict() == _empty())
+
+
+@cache
+def _empty() -> dict[str, Any]:
+    return dict(Domain.empty().as_dict())
 
 
 def drop_idle_sentry() -> None:

@@ -17,6 +17,7 @@ from rasa.core.policies.rule_policy import RulePolicy
 from rasa.engine.exceptions import GraphComponentException
 from rasa.engine.graph import GraphComponent, GraphSchema, SchemaNode
 from rasa.engine.runner.dask import DaskGraphRunner
+from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import Event, UserUttered
 from rasa.shared.utils.common import all_subclasses
 from rasa.utils.endpoints import ClientResponseError, EndpointConfig
@@ -29,6 +30,8 @@ rasas_resolve = Event.resolve_by_type
 rasas_session = EndpointConfig.session
 rasas_graph_run = DaskGraphRunner.run
 rasas_format = RulePolicy.format_tracker_states
+rasas_prediction = RulePolicy.predict_action_probabilities
+rasas_is_empty = Domain.is_empty
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +43,8 @@ def rasa_as_it_was() -> Iterator[None]:
     EndpointConfig.session = rasas_session
     DaskGraphRunner.run = rasas_graph_run
     RulePolicy.format_tracker_states = staticmethod(rasas_format)
+    RulePolicy.predict_action_probabilities = rasas_prediction
+    Domain.is_empty = rasas_is_empty
     structlog.get_config()["processors"][:] = processors
 
 
@@ -265,6 +270,21 @@ def test_a_debug_log_still_has_the_states(caplog: pytest.LogCaptureFixture) -> N
         assert rasa_speed.format_tracker_states(states) == ""
 
 
+@pytest.mark.parametrize(
+    "domain",
+    [
+        {},
+        {"intents": ["greet"]},
+        {"responses": {"utter_hello": [{"text": "hello"}]}},
+        {"session_config": {"session_expiration_time": 5}},
+    ],
+    ids=str,
+)
+def test_an_empty_domain_is_empty(domain: dict[str, Any]) -> None:
+    read = Domain.from_dict(domain)
+    assert rasa_speed.is_empty(read) is rasas_is_empty(read) is (not domain)
+
+
 @pytest.mark.parametrize("connected", [False, True])
 def test_sentry_gets_the_log_only_when_it_is_connected(
     connected: bool, monkeypatch: pytest.MonkeyPatch
@@ -287,6 +307,8 @@ def test_one_switch_leaves_rasa_as_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
     assert EndpointConfig.session is rasas_session
     assert DaskGraphRunner.run is rasas_graph_run
     assert RulePolicy.format_tracker_states is rasas_format
+    assert RulePolicy.predict_action_probabilities is rasas_prediction
+    assert Domain.is_empty is rasas_is_empty
     monkeypatch.setenv("RASA_SPEED_FIXES", "on")
     SessionStore()
     assert RemoteAction._validate_action_result is rasa_speed.validate_action_result
