@@ -107,6 +107,7 @@ class Settings:
     review_port: int
     session_log_url: str = field(repr=False)
     review_admin_password: str = field(repr=False)
+    webhooks_to_private_hosts: bool
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -230,6 +231,7 @@ class _Reader:
             review_port=ports["REVIEW_PORT"],
             session_log_url=self.session_log_url(),
             review_admin_password=self.admin_password(),
+            webhooks_to_private_hosts=self.switch("WEBHOOKS_TO_PRIVATE_HOSTS", default=False),
         )
         if self.problems:
             raise SettingsError(

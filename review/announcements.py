@@ -28,6 +28,7 @@ def write(batch: Batch) -> None:
         {
             "webhook_id": hook["id"],
             "event": event,
+            "session": session["id"],
             "body": json.dumps(announced(event, session, at_ms)),
             "due_ms": at_ms,
         }

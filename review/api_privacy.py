@@ -95,10 +95,10 @@ def all_webhooks(request: Request) -> dict[str, Any]:
 
 
 def add_webhook(request: Request) -> dict[str, Any]:
-    given = request.state.json
-    with request.app.state.database.writing() as connection:
-        who = request.state.person.name
-        return {"secret": webhooks.add(connection, given["url"], given["events"], who)}
+    given, state, who = request.state.json, request.app.state, request.state.person.name
+    return {
+        "secret": webhooks.add(state.database, state.outside, given["url"], given["events"], who)
+    }
 
 
 def delete_webhook(request: Request) -> None:

@@ -45,6 +45,8 @@ from review.accounts import ADMINISTRATOR, Accounts
 from review.database import Database
 from review.desk import Desk
 from review.errors import BadFilter, DatabaseUnavailable, NotThere, Unusable
+from review.messenger import Messenger
+from review.outside import Outside
 from review.paper import OwnHeaders
 from review.prices import Prices
 from review.privacy import Eraser, Redact, Retention
@@ -52,7 +54,6 @@ from review.projection import Projection
 from review.signins import SignIns
 from review.taker import Taker
 from review.tokens import Tokens
-from review.webhooks import Messenger
 
 log = structlog.get_logger(__name__)
 
@@ -73,7 +74,7 @@ def create_app(
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.ending = asyncio.Event()
         working = [
-            asyncio.create_task(_work(settings, database, taker)),
+            asyncio.create_task(_work(app)),
             asyncio.create_task(desk_pages.watch(app)),
         ]
         try:
@@ -118,6 +119,7 @@ def create_app(
     app.state.accounts, app.state.taker, app.state.prices = Accounts(database), taker, prices
     app.state.tokens, app.state.signins = Tokens(database), SignIns(database)
     app.state.eraser = Eraser(store, database, taker, _redact(settings))
+    app.state.outside = Outside(private=settings.webhooks_to_private_hosts)
     app.state.project, app.state.desk = project, Desk.open(settings, store, database)
     app.state.ttl_ms = settings.session_ttl_seconds * 1000
     return app
@@ -144,10 +146,12 @@ async def _end(working: asyncio.Task[None]) -> None:
         await asyncio.wait({working}, timeout=0.2)
 
 
-async def _work(settings: Settings, database: Database, taker: Taker) -> None:
+async def _work(app: Starlette) -> None:
     """Everything that goes on beside the pages, once the database has its tables."""
-    await _open(settings, database)
-    await asyncio.gather(taker.run(), Messenger(database).run(), Retention(database).run())
+    state = app.state
+    await _open(state.settings, state.database)
+    messenger = Messenger(state.database, state.outside)
+    await asyncio.gather(state.taker.run(), messenger.run(), Retention(state.database).run())
 
 
 async def _open(settings: Settings, database: Database) -> None:

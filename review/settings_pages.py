@@ -37,12 +37,10 @@ def keep(request: Request) -> Response:
 
 def add(request: Request) -> Response:
     """The page once more, with the secret: it is not shown again."""
-    form = request.state.form
+    form, state, who = request.state.form, request.app.state, request.state.person.name
     events = [str(event) for event in form.getlist("event")] if form else []
-    with request.app.state.database.writing() as connection:
-        who = request.state.person.name
-        secret = webhooks.add(connection, str(form.get("url", "")).strip(), events, who)
-    return _page(request, secret)
+    url = str(form.get("url", "")).strip()
+    return _page(request, webhooks.add(state.database, state.outside, url, events, who))
 
 
 def delete(request: Request) -> Response:

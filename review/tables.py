@@ -264,13 +264,34 @@ webhook_deliveries = Table(
     Column("id", Number, primary_key=True),
     Column("webhook_id", Number, ForeignKey("webhooks.id", ondelete="CASCADE"), nullable=False),
     Column("event", Text, nullable=False),
+    words("session"),
     Column("body", Text, nullable=False),
     number("tries"),
     Column("due_ms", BigInteger, nullable=False),
+    number("claimed_ms"),  # until then a process is telling it
     number("done_ms"),
     words("trouble"),
     Index("webhook_deliveries_due", "done_ms", "due_ms"),
     Index("webhook_deliveries_of", "webhook_id"),
+    Index("webhook_deliveries_of_session", "session"),
+)
+
+# What was deleted, by the opaque id of a conversation or session: of a conversation all records up
+# to that of `until`, of a session all. They may still be on the stream, or in a taker's hand.
+erased = Table(
+    "erased",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("until", BigInteger, nullable=False),
+)
+
+# Messages of deleted customers that became known, or left Twilio's hands, only after the deletion.
+redactions = Table(
+    "redactions",
+    metadata,
+    Column("sid", Text, primary_key=True),
+    number("tries"),
+    Column("due_ms", BigInteger, nullable=False),
 )
 
 # Small things that are set here and not in the environment, such as how long sessions are kept.
