@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 import async_timeout
 
-from actions.model import Answer, ModelClient, NoAnswer, Question
+from actions.model import Answer, ModelClient, NoAnswer, Question, Sends
 from connectors.settings import Model
 
 # So many failures in a row, and it is not asked for a while, if there is another to ask.
@@ -36,14 +36,17 @@ class Endpoint:
         self._slots = asyncio.Semaphore(at_once)
         self._typical_seconds = 0.0
 
-    async def ask(self, question: Question, *, seconds: float) -> Answer:
+    async def ask(
+        self, question: Question, *, seconds: float, sends: Sends | None = None
+    ) -> Answer:
         """The answer within so many seconds, the wait for a turn included. Raises NoAnswer."""
         end = time.monotonic() + seconds
         try:
             async with self._turn(seconds):
                 began = time.monotonic()
                 try:
-                    answer = await self.client.ask(question, seconds=max(end - began, 0.1))
+                    left = max(end - began, 0.1)
+                    answer = await self.client.ask(question, seconds=left, sends=sends)
                 finally:
                     self._took(time.monotonic() - began)
         except NoAnswer as failure:

@@ -10,7 +10,8 @@ from typing import Any
 import structlog
 
 from actions.endpoint import Endpoint
-from actions.model import Answer, Message, NoAnswer, Question
+from actions.model import Answer, Message, NoAnswer, Question, Sends
+from actions.prompt_log import TurnPrompts
 from connectors.assistant import Assistant, ModelSettings
 from connectors.settings import Model, Settings
 
@@ -22,7 +23,8 @@ FIRST_SHARE = 0.6
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try of one rung. `outcome` is `answered`, or NoAnswer's word for why not."""
+    """One try of one rung. `outcome` is `answered`, or NoAnswer's word for why not; `prompts` are
+    the entries of the session log that say what was sent."""
 
     rung: str  # "model" or "fallback"
     model: str
@@ -30,9 +32,10 @@ class Attempt:
     ms: int
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    prompts: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value is not None}
+        return {name: value for name, value in asdict(self).items() if value not in (None, ())}
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,11 @@ class Ladder:
         if self.second:
             await self.second.close()
 
-    def climb(self, assistant: Assistant, deadline: float) -> Climb:
+    def climb(
+        self, assistant: Assistant, deadline: float, prompts: TurnPrompts | None = None
+    ) -> Climb:
         """What one turn does with the ladder. `deadline` is on the clock of time.monotonic."""
-        return Climb(self._rungs(assistant), deadline)
+        return Climb(self._rungs(assistant), deadline, prompts)
 
     def _rungs(self, assistant: Assistant) -> list[Rung]:
         rungs = [Rung("model", self.first, assistant.model)]
@@ -81,9 +86,12 @@ class Ladder:
 class Climb:
     """One turn's way down the ladder. It never goes back up: later questions begin where it is."""
 
-    def __init__(self, rungs: Sequence[Rung], deadline: float) -> None:
+    def __init__(
+        self, rungs: Sequence[Rung], deadline: float, prompts: TurnPrompts | None = None
+    ) -> None:
         self.rungs = list(rungs)
         self.deadline = deadline
+        self.prompts = prompts
         self.attempts: list[Attempt] = []
 
     @property
@@ -119,9 +127,9 @@ class Climb:
             answer = await self._asked(rung, question)
             check(answer)
         except NoAnswer as failure:
-            self._note(rung, failure.reason, time.monotonic() - began)
+            await self._note(rung, failure.reason, time.monotonic() - began)
             raise
-        self._note(rung, "answered", time.monotonic() - began, answer)
+        await self._note(rung, "answered", time.monotonic() - began, answer)
         return answer
 
     async def _asked(self, rung: Rung, question: Question) -> Answer:
@@ -131,9 +139,18 @@ class Climb:
         seconds = self.left if is_last else self.left * FIRST_SHARE
         if seconds <= 0:
             raise NoAnswer("timeout", "no time was left; a longer deadline_seconds would help")
-        return await rung.endpoint.ask(question, seconds=seconds)
+        return await rung.endpoint.ask(question, seconds=seconds, sends=self._sends(rung))
 
-    def _note(self, rung: Rung, outcome: str, seconds: float, answer: Answer | None = None) -> None:
+    def _sends(self, rung: Rung) -> Sends | None:
+        prompts = self.prompts
+        if prompts is None:
+            return None
+        asked = {"rung": rung.name, "address": rung.endpoint.client.address}
+        return lambda body: prompts.sent(body, asked)
+
+    async def _note(
+        self, rung: Rung, outcome: str, seconds: float, answer: Answer | None = None
+    ) -> None:
         self.attempts.append(
             Attempt(
                 rung=rung.name,
@@ -142,6 +159,7 @@ class Climb:
                 ms=round(seconds * 1000),
                 prompt_tokens=answer.prompt_tokens if answer else None,
                 completion_tokens=answer.completion_tokens if answer else None,
+                prompts=await self.prompts.kept() if self.prompts else (),
             )
         )
 

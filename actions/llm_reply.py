@@ -20,6 +20,7 @@ from actions.guard import guarded
 from actions.ladder import Climb, Ladder
 from actions.memory import Memory
 from actions.model import Answer, Message, NoAnswer
+from actions.prompt_log import PromptLog, TurnPrompts
 from actions.tool import Turn
 from actions.toolbox import Toolbox
 from actions.wording import for_customer
@@ -54,9 +55,11 @@ class ActionLlmReply(Action):
         writer: ReplyWriter | None = None,
         assistants: LiveAssistants | None = None,
         memory: Memory | None = None,
+        prompts: PromptLog | None = None,
     ) -> None:
         self._writer = writer
         self._memory = memory
+        self._prompts = prompts
         self._assistants = assistants
 
     def name(self) -> str:
@@ -68,10 +71,12 @@ class ActionLlmReply(Action):
         if self._writer is None:  # its connections belong to the loop that runs by now
             self._writer = ReplyWriter(Settings.load())
         if self._memory is None:
-            self._memory = Memory(Store.connect(Settings.load().redis_url))
+            store = Store.connect(Settings.load().redis_url)
+            self._memory, self._prompts = Memory(store), PromptLog(store)
         turn = turn_of(tracker, self._assistants)
         known = await self._memory.of(tracker, turn.assistant)
-        reply = await self._writer.reply_to(known.events, turn, known.summary)
+        record = self._prompts.of(tracker.sender_id, known.session) if self._prompts else None
+        reply = await self._writer.reply_to(known.events, turn, known.summary, record)
         if known.nearly_full:
             await self._memory.ask_for_summary(tracker.sender_id)
         if reply.text:
@@ -91,15 +96,22 @@ class ReplyWriter:
     async def close(self) -> None:
         await self.ladder.close()
 
-    async def reply_to(self, events: Iterable[Any], turn: Turn, summary: str = "") -> Reply:
+    async def reply_to(
+        self,
+        events: Iterable[Any],
+        turn: Turn,
+        summary: str = "",
+        prompts: TurnPrompts | None = None,
+    ) -> Reply:
         """Never raises, whatever the events, the models and the tools are like.
 
-        `summary` tells what was said before the events.
+        `summary` tells what was said before the events; `prompts` puts on record what is sent.
         The metadata says what came of it: outcome, model, tokens and latency in all, each attempt
         of the ladder, each tool that was called, and whatever tools noted.
         """
         began, toolbox = time.monotonic(), Toolbox(turn)
-        climb = self.ladder.climb(turn.assistant, began + turn.assistant.deadline_seconds)
+        deadline = began + turn.assistant.deadline_seconds
+        climb = self.ladder.climb(turn.assistant, deadline, prompts)
         try:
             text, found = await self._answer(list(events), summary, climb, toolbox)
         except NoAnswer as failure:

@@ -28,11 +28,13 @@ NEARLY_FULL = 0.75
 @dataclass(frozen=True)
 class Known:
     """`events` are a session's last ones, as `conversation` reads them; `summary` tells what was
-    said before them; `nearly_full` says that it is time to summarize more."""
+    said before them; `nearly_full` says that it is time to summarize more. `session` is the live
+    one, "" if there is none yet, or nobody knows."""
 
     events: Sequence[Any]
     summary: str = ""
     nearly_full: bool = False
+    session: str = ""
 
 
 class Memory:
@@ -56,6 +58,7 @@ class Memory:
             [*kept.events, *not_committed(shown, kept.last)],
             kept.summary,
             nearly_full=kept.older or kept.size > room * NEARLY_FULL,
+            session=kept.session,
         )
 
     async def ask_for_summary(self, conversation: str) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,6 +29,9 @@ _ODD = (ValueError, TypeError, AttributeError, IndexError, KeyError)
 
 # As the endpoint takes it: role, content, and what tools need.
 Message = Mapping[str, Any]
+# Is told each request's body as it leaves, retries included.
+Sends = Callable[[bytes], None]
+_sends: ContextVar[Sends | None] = ContextVar("sends", default=None)
 
 
 @dataclass(frozen=True)
@@ -83,11 +87,16 @@ class ModelClient:
             api_key=model.api_key,
             max_retries=RETRIES,
             # A proxy for the outside world cannot reach our own loopback.
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=url.hostname not in LOOPBACK),
+            http_client=openai.DefaultAsyncHttpxClient(
+                trust_env=url.hostname not in LOOPBACK, event_hooks={"request": [_leaves]}
+            ),
         )
 
-    async def ask(self, question: Question, *, seconds: float) -> Answer:
+    async def ask(
+        self, question: Question, *, seconds: float, sends: Sends | None = None
+    ) -> Answer:
         """The answer within so many seconds, retries included. Raises NoAnswer."""
+        _sends.set(sends)  # for this task alone
         name = question.settings.name or self.model.name
         end = time.monotonic() + seconds
         try:
@@ -131,6 +140,11 @@ class ModelClient:
         called = "max_completion_tokens" if refused == "max_tokens" else None
         self._renamed[model, refused] = called
         return True
+
+
+async def _leaves(request: Any) -> None:
+    if sends := _sends.get():
+        sends(request.content)
 
 
 def _parameters(question: Question) -> dict[str, Any]:

@@ -20,6 +20,9 @@ An entry's fields: `kind`, `conversation` (opaque, see ids), `session` ("" when 
                     body, segments, encoding; assistant: its id, "" where none had a part in it;
                     tries; seconds since the first of the texts; failed: why it only got the plain
                     sentence, or ""
+    model.call      what was sent to a model: rung (model, fallback), address; like: an earlier
+                    entry of the session, or ""; body: JSON in pieces, see prompt_record. The
+                    metadata of the answer's event names it
     summary         text: what the model reads instead of the oldest part of the session from now
                     on; lines: how much went into it; attempts: what the model took
     handover.asked  reason; asked_by: model, customer: a person is waited for
@@ -49,6 +52,9 @@ OPENED = "session.opened"
 ENDED = "session.ended"
 TEXT = "text"
 TURN = "turn"
+MODEL_CALL = "model.call"
+SUMMARY = "summary"
+TOO_LATE = "text.too_late"
 HANDOVER_ASKED = "handover.asked"
 HANDOVER_TAKEN = "handover.taken"
 HANDOVER_RELEASED = "handover.released"

@@ -31,7 +31,9 @@ _FRESH_START = "x"
 
 @dataclass(frozen=True)
 class Transcript:
-    """`events` are the last ones, oldest first, with nothing but their words. `older` says that
+    """`session` is the live one's id, "" if there is none.
+
+    `events` are the last ones, oldest first, with nothing but their words. `older` says that
     there are more, which are not in the summary yet; `last` is the last event that was committed,
     as Rasa writes it, or None."""
 
@@ -40,6 +42,7 @@ class Transcript:
     older: bool = False
     size: int = 0  # bytes of the lines that were read
     last: Mapping[str, Any] | None = None
+    session: str = ""
 
 
 class Transcripts:
@@ -51,7 +54,7 @@ class Transcripts:
     async def read(self, conversation: str, most_bytes: int) -> Transcript:
         """The live session's, in one round trip, and no more than was asked for, whatever its
         length. Raises StoreUnavailable."""
-        summary, count, last, lines = await self.store.step(
+        session, summary, count, last, lines = await self.store.step(
             "transcript", session_keys(conversation), [conversation, most_bytes]
         )
         return Transcript(
@@ -61,6 +64,7 @@ class Transcripts:
             older=count > len(lines),
             size=sum(len(line.encode()) for line in lines),
             last=json.loads(last) if last else None,
+            session=session,
         )
 
 

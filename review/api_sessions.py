@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from connectors.ids import mask
-from review import figures, listing, reading, taking_along
+from review import figures, listing, prompt_pages, reading, taking_along
 from review.access import Role
 from review.auditing import note
 from review.errors import BadFilter, NotThere
@@ -55,6 +55,11 @@ def operations() -> list[Operation]:
             having(sender_id=TEXT, events=listed({"type": "object"})),
         ),
         Operation(
+            "GET", "/sessions/{session}/prompts/{prompt}", viewer,
+            "What a model was sent, byte for byte; the `attempts` of an answer's `model` name it",
+            prompt, having(id=TEXT, at_ms=COUNT, rung=TEXT, body=TEXT, request={"type": "object"}),
+        ),
+        Operation(
             "POST", "/sessions/{session}/number", operator,
             "The customer's number in full; that it was shown is on record", number,
             having(customer=TEXT),
@@ -87,18 +92,33 @@ def sessions(request: Request) -> dict[str, Any]:
 
 
 def session(request: Request) -> dict[str, Any]:
+    return _session(request, whole=False)
+
+
+def whole_session(request: Request) -> dict[str, Any]:
+    """With every prompt, which may be long."""
+    return _session(request, whole=True)
+
+
+def _session(request: Request, *, whole: bool) -> dict[str, Any]:
     state = request.app.state
     with state.database.reading() as connection:
         found = reading.session(
             connection, request.path_params["session"], state.prices, state.ttl_ms
         )
-    if found is None:
-        raise NotThere("There is no such session, or it was deleted.")
-    apart = ("flow", "notes", "siblings")
+        if found is None:
+            raise NotThere("There is no such session, or it was deleted.")
+        if whole:
+            found = reading.with_prompts(connection, found)
+    apart = ("flow", "notes", "siblings", *(["prompts"] if whole else []))
     return {
         "session": plain({name: value for name, value in found.items() if name not in apart}),
         **{name: found[name] for name in apart},
     }
+
+
+def prompt(request: Request) -> dict[str, Any]:
+    return prompt_pages.read(request).plain()
 
 
 def tracker(request: Request) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
+from connectors.session_log import MODEL_CALL
 from review import tables
 from review.record import Record, clean
 
@@ -37,6 +38,7 @@ class Batch:
     gone: set[tuple[str, int]] = field(default_factory=set)
     figures: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     news: list[tuple[str, Row, int]] = field(default_factory=list)  # event, session, when
+    adopting: list[Row] = field(default_factory=list)  # sessions, of prompts before them
     _assistants: dict[str, str] = field(default_factory=dict)
     new_sessions: set[str] = field(default_factory=set)
     new_messages: set[str] = field(default_factory=set)
@@ -47,7 +49,8 @@ class Batch:
     def session(self, record: Record) -> Row | None:
         """The session a record is about; made when it is named and not there yet."""
         if record.session:
-            return self.sessions.get(record.session) or self._new_session(record)
+            known = self.sessions.get(record.session)
+            return known if known or record.kind in NEVER_FIRST else self._new_session(record)
         message = self.message(record.data)
         if message:
             return self.by_n.get(int(message["n"]))
@@ -69,6 +72,10 @@ class Batch:
         self.latest[record.conversation] = record.session
         self.new_sessions.add(record.session)
         return row
+
+    def adopt_calls(self, session: Row) -> None:
+        """In `rasa shell` and over REST a model is asked before there is a session."""
+        self.adopting.append(session)
 
     def assistant_of(self, business: str) -> str:
         """Who answered at this number last: a session that just begins has not been answered."""
@@ -131,6 +138,10 @@ class Batch:
     def count(self, session: Row, at_ms: int, name: str, value: int = 1) -> None:
         day = datetime.fromtimestamp(at_ms / 1000, timezone.utc).strftime("%Y-%m-%d")
         self.figures[(day, session["business"], session["assistant"], name)] += value
+
+
+# Of a session that is not there it was deleted meanwhile: these do not bring it back.
+NEVER_FIRST = frozenset({MODEL_CALL})
 
 
 def kept(record: Record, session: Row | None) -> Row:

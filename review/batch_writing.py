@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sql
 
+from connectors.session_log import MODEL_CALL
 from review import tables
 from review.batch import Batch
 from review.database import insert_new
@@ -25,10 +26,22 @@ def flush(batch: Batch) -> None:
         insert(tables.sessions.insert(), sorted(new, key=lambda row: int(row["n"])))
     if fresh := [batch.messages[ref] for ref in batch.new_messages]:
         insert(tables.messages.insert(), sorted(fresh, key=lambda row: int(row["id"])))
+    _adopt_calls(batch)
     _update_sessions(batch)
     _update_messages(batch)
     _flush_facets(batch)
     _flush_figures(batch)
+
+
+def _adopt_calls(batch: Batch) -> None:
+    table = tables.records
+    for session in batch.adopting:
+        batch.connection.execute(
+            table.update()
+            .where(table.c.n == 0, table.c.kind == MODEL_CALL)
+            .where(table.c.conversation == session["conversation"])
+            .values(n=session["n"], session=session["id"])
+        )
 
 
 def _update_sessions(batch: Batch) -> None:

@@ -35,7 +35,7 @@ def sessions_json(request: Request) -> Response:
 
 def session_json(request: Request) -> Response:
     name = f"session-{request.path_params['session']}.json"
-    return JSONResponse(api_sessions.session(request), headers=_file(name))
+    return JSONResponse(api_sessions.whole_session(request), headers=_file(name))
 
 
 def tracker_json(request: Request) -> Response:

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from connectors import session_log
 from review.carrier_words import error_words, status_words
+from review.event_words import event_words
 from review.prices import Prices
-from review.record import Record
+from review.record import Record, number_named
 from review.turn_facts import OWN_SLOTS, UNREMARKABLE, mapping, whole
 
 Item = dict[str, Any]
 # Told by the turn itself; what else an answer's metadata has is shown under its own name.
 _OF_THE_MODEL = ("model", "outcome", "reason", "prompt_tokens", "completion_tokens", "latency_ms")
-_PROMPTS = ("prompt", "messages")
+_ATTEMPTS = "attempts"
 _KNOWLEDGE = ("knowledge", "passages")
 
 
@@ -39,17 +41,21 @@ class _Flow:
         self.items: list[Item] = []
         self.shown: dict[str, Item] = {}  # bubbles by ref
         self.slots: dict[str, Any] = {}
+        self.answered: set[str] = set()  # prompts
 
     def of(self, records: Iterable[Record]) -> list[Item]:
         for record in records:
             bubbles = [self._bubble(row) for row in self.by_record.get(record.id, [])]
-            if record.kind == "turn":
+            if record.kind == session_log.TURN:
                 self._turn(record, bubbles)
-            elif record.kind in ("part.sent", "part.status", "part.dropped"):
+            elif record.kind in _OF_DELIVERY:
                 self._delivery(record)
-            elif record.kind not in ("text", "part.apology"):
+            elif record.kind == session_log.MODEL_CALL:
+                self._event(record, {"prompt": str(record.id)})
+            elif record.kind not in _IN_BUBBLES:
                 self._event(record)
-        return self.items
+        # The calls whose answers became bubbles are told there.
+        return [item for item in self.items if item.get("prompt") not in self.answered]
 
     def _bubble(self, row: Mapping[str, Any]) -> Item:
         status, code = str(row["status"]), str(row["error_code"])
@@ -113,9 +119,11 @@ class _Flow:
 
     def _model(self, told: Mapping[str, Any]) -> Item:
         prompt, completion = whole(told.get("prompt_tokens")), whole(told.get("completion_tokens"))
+        attempts = [_attempt(mapping(each)) for each in _listed(told, (_ATTEMPTS,))]
+        self.answered.update(prompt for each in attempts for prompt in each["prompts"])
         return {
             **{name: told.get(name) for name in _OF_THE_MODEL},
-            "prompt": next((told[name] for name in _PROMPTS if told.get(name)), None),
+            "attempts": attempts,
             "cost": self.prices.of_tokens(str(told.get("model") or ""), prompt, completion),
         }
 
@@ -128,7 +136,7 @@ class _Flow:
         if item is None:
             self._event(record)
             return
-        status = "dropped" if record.kind == "part.dropped" else str(data.get("status") or "")
+        status = "dropped" if record.kind == session_log.DROPPED else str(data.get("status") or "")
         code = str(data.get("error_code") or data.get("code") or "")
         words = [status_words(status), str(data.get("reason") or "")]
         words.append(error_words("" if code == "0" else code))
@@ -150,6 +158,8 @@ class _Flow:
         )
 
 
+_OF_DELIVERY = frozenset({session_log.SENT, session_log.STATUS, session_log.DROPPED})
+_IN_BUBBLES = frozenset({session_log.TEXT, session_log.APOLOGY})
 _COLUMNS = (
     *("at_ms", "author", "ref", "sid", "body", "media", "segments", "encoding", "status"),
     "error_code",
@@ -164,31 +174,6 @@ def _without_numbers(data: Any) -> Any:
     if not isinstance(data, Mapping):
         return data
     return {k: _without_numbers(v) for k, v in data.items() if k not in _NUMBERS}
-
-
-def event_words(record: Record) -> str:
-    """One line for what is no bubble; for kinds that are not known here, their own name."""
-    data = record.data
-    reason = str(data.get("reason") or "")
-    if record.kind == "refused":
-        by = f" ({data['who']})" if data.get("who") else ""
-        said = f" “{data['body']}”" if data.get("body") else ""
-        return f"Refused{by}: {reason or 'no reason given'}{said}"
-    if record.kind == "consent":
-        how = f" ({data['how']})" if data.get("how") else ""
-        return f"The customer opted {'out' if data.get('state') == 'out' else 'in again'}{how}"
-    words = {
-        "session.opened": "The session began",
-        "session.ended": "The session ended",
-        "text.too_late": "A text came too late to be answered in this session",
-        "turn": "Something happened without words",
-        "handover.asked": "A person was asked for",
-        "handover.taken": "A person took over",
-        "handover.released": "Back with the assistant",
-    }.get(record.kind, record.kind)
-    who = data.get("who") or data.get("operator") or data.get("by")
-    told = ", ".join(str(part) for part in (who, reason) if part)
-    return f"{words}: {told}" if told else words
 
 
 def _understood(event: Mapping[str, Any]) -> Item:
@@ -207,6 +192,12 @@ def _action(event: Mapping[str, Any]) -> Item:
     return {name: event.get(name) for name in ("name", "policy", "confidence")}
 
 
+def _attempt(told: Mapping[str, Any]) -> Item:
+    """One try of a model, and the prompts that it was sent, by the numbers of their records."""
+    numbers = (number_named(entry) for entry in _listed(told, ("prompts",)))
+    return {**told, "prompts": [str(number) for number in numbers if number]}
+
+
 def _is_told(event: Mapping[str, Any]) -> bool:
     return event.get("event") == "action" and event.get("name") not in UNREMARKABLE
 
@@ -217,5 +208,5 @@ def _listed(told: Mapping[str, Any], names: Sequence[str]) -> list[Any]:
 
 
 def _rest(told: Mapping[str, Any]) -> Item:
-    known = {*_OF_THE_MODEL, *_PROMPTS, *_KNOWLEDGE, "tools", "utter_action"}
+    known = {*_OF_THE_MODEL, _ATTEMPTS, *_KNOWLEDGE, "tools", "utter_action"}
     return {str(name): value for name, value in told.items() if name not in known}

@@ -59,7 +59,8 @@ def export(connection: Connection, session_id: str, prices: Prices, who: str) ->
     """Everything that is kept of a customer. Raises NotThere."""
     found = customer_sessions(connection, session_id)
     note(connection, who, "exported a customer", session=session_id)
-    told = [reading.session(connection, row["id"], prices, 0) for row in found]
+    sessions = (reading.session(connection, row["id"], prices, 0) for row in found)
+    told = [reading.with_prompts(connection, each) for each in sessions if each]
     return {"customer": found[0]["customer"], "sessions": told}
 
 

@@ -40,6 +40,8 @@ class Projection:
     def apply(self, batch: Batch, record: Record) -> None:
         """Kinds that are not known here are kept, and shown as they are."""
         session = batch.session(record)
+        if record.kind == session_log.MODEL_CALL and record.session and not session:
+            return  # its customer was deleted while the model was asked
         batch.records.append(kept(record, session))
         if session and (do := self._kinds.get(record.kind)):
             do(batch, record, session)
@@ -49,6 +51,8 @@ class Projection:
             session[name] = clean(record.data.get(name) or session[name])
         if session["business"] and not session["assistant"]:
             session["assistant"] = batch.assistant_of(session["business"])
+        if not session["customer"]:
+            batch.adopt_calls(session)
         batch.change(session)
         batch.facet(session, f"number:{session['business']}", f"ends:{session['customer'][-4:]}")
         batch.count(session, record.at_ms, "sessions")

@@ -9,7 +9,8 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
-from review import listing, tables
+from connectors.session_log import MODEL_CALL
+from review import listing, prompts, tables
 from review.errors import NotThere
 from review.flow import Item, flow
 from review.prices import Prices
@@ -20,9 +21,14 @@ SIBLINGS = 20
 
 
 def records_of(connection: Connection, n: int) -> list[Record]:
-    """In their order."""
+    """In their order; those of prompts without the prompts, which are long, see prompts."""
     table = tables.records.c
-    query = sql.select(tables.records).where(table.n == n).order_by(table.id)
+    data = sql.case((table.kind == MODEL_CALL, "{}"), else_=table.data).label("data")
+    query = (
+        sql.select(table.id, table.kind, table.conversation, table.session, data)
+        .where(table.n == n)
+        .order_by(table.id)
+    )
     return [
         Record(row["id"], row["kind"], row["conversation"], row["session"], json.loads(row["data"]))
         for row in connection.execute(query).mappings()
@@ -54,6 +60,11 @@ def session(connection: Connection, session_id: str, prices: Prices, ttl_ms: int
         "notes": [note for note in notes if note["message"] == "0"],
         "siblings": siblings(connection, row),
     }
+
+
+def with_prompts(connection: Connection, row: Row) -> Row:
+    """A session, as `session` gives it, and what the models were sent."""
+    return {**row, "prompts": [each.plain() for each in prompts.of_session(connection, row["n"])]}
 
 
 def notes_of(connection: Connection, n: int) -> list[Row]:

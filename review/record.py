@@ -37,6 +37,14 @@ def entry_number(entry_id: str) -> int:
     return number
 
 
+def number_named(entry_id: object) -> int:
+    """The number of an entry that another one names; 0 for what is no name of one."""
+    try:
+        return entry_number(str(entry_id or "0"))
+    except (ValueError, BadRecord):
+        return 0
+
+
 def entry_id(number: int) -> str:
     return f"{at_ms(number)}-{number & ((1 << _COUNTER_BITS) - 1)}"
 

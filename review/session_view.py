@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from connectors import session_log
 from review.wording import STATES as STATE_WORDS
 from review.wording import clock, clock_seconds, confidence, day, iso, long, money, seconds
 
@@ -15,7 +16,16 @@ Facts = list[tuple[str, str]]
 _ARRIVED = frozenset({"delivered", "read"})
 _NOT_ARRIVED = frozenset({"undelivered", "failed", "dropped", "refused", "canceled"})
 _NEVER_LEFT = frozenset({"dropped", "refused"})
-_EVENT_LOOKS = {"refused": "refused", "part.dropped": "refused", "text.too_late": "refused"}
+_EVENT_LOOKS = dict.fromkeys(
+    (session_log.REFUSED, session_log.DROPPED, session_log.TOO_LATE), "refused"
+) | dict.fromkeys(
+    (
+        session_log.HANDOVER_ASKED,
+        session_log.HANDOVER_TAKEN,
+        session_log.HANDOVER_RELEASED,
+    ),
+    "handover",
+)
 _OUTCOMES = {
     "answered": "answered",
     "fallback_model": "the second model answered",
@@ -31,6 +41,7 @@ class Section:
     facts: Facts = field(default_factory=list)
     steps: list[tuple[str, str]] = field(default_factory=list)
     text: str = ""
+    prompts: list[tuple[str, str]] = field(default_factory=list)  # words, and which one
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ class Event:
     time: str
     words: str
     look: str
+    prompts: list[tuple[str, str]] = field(default_factory=list)
     kind: str = "event"
 
 
@@ -84,8 +96,9 @@ def flow(items: Iterable[Mapping[str, Any]], currency: str) -> list[Day | Event 
 
 def _event(item: Mapping[str, Any]) -> Event:
     kind = str(item["kind"])
-    look = "handover" if kind.startswith("handover") else _EVENT_LOOKS.get(kind, "")
-    return Event(f"m{item['id']}", clock(item["at_ms"]), item["words"], look)
+    prompts = [("Prompt as sent", item["prompt"])] if item.get("prompt") else []
+    look = _EVENT_LOOKS.get(kind, "")
+    return Event(f"m{item['id']}", clock(item["at_ms"]), item["words"], look, prompts)
 
 
 def _bubble(item: Mapping[str, Any], currency: str) -> Bubble:
@@ -180,9 +193,24 @@ def _models(turn: Mapping[str, Any], currency: str) -> list[Section]:
             ("Cost", money(model["cost"], currency)),
         ]
         sections.append(Section("The model", [(n, str(v)) for n, v in facts if v]))
-        if model["prompt"]:
-            sections.append(Section("Prompt as sent", text=_plain(model["prompt"])))
+        if prompts := _prompts(model["attempts"]):
+            sections.append(Section("Prompt as sent", prompts=prompts))
     return sections
+
+
+def _prompts(attempts: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """One for each request: tools take several rounds, a second model one more."""
+    found = [(attempt, prompt) for attempt in attempts for prompt in attempt["prompts"]]
+    return [
+        (f"{n} of {len(found)}: {_tried(attempt)}" if len(found) > 1 else _tried(attempt), prompt)
+        for n, (attempt, prompt) in enumerate(found, 1)
+    ]
+
+
+def _tried(attempt: Mapping[str, Any]) -> str:
+    outcome = str(attempt.get("outcome") or "").replace("_", " ")
+    took = seconds(attempt.get("ms") or 0)
+    return ", ".join(filter(None, [str(attempt.get("model") or "a model"), outcome, took]))
 
 
 def _tokens(model: Mapping[str, Any]) -> str:
@@ -217,15 +245,9 @@ def _carried(item: Mapping[str, Any], currency: str) -> Section:
 def _plain(value: Any) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, list) and value and all(_is_message(one) for one in value):
-        return "\n\n".join(f"{one['role']}: {_plain(one['content'])}" for one in value)
     if isinstance(value, dict):
         return "\n".join(f"{name}: {_flat(one)}" for name, one in value.items())
     return _flat(value)
-
-
-def _is_message(value: Any) -> bool:
-    return isinstance(value, dict) and "role" in value and "content" in value
 
 
 def _flat(value: Any) -> str:

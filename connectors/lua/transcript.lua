@@ -1,8 +1,8 @@
 -- The last lines of what was said, as many as there is room for, but one at least.
 -- KEYS  those of a session (_session.lua)
 -- ARGV  conversation, room in bytes
--- Returns the summary of what was before or '', how many lines there are, the last event that was
--- committed or '', and the lines, oldest first.
+-- Returns the session or '', the summary of what was before or '', how many lines there are, the last
+-- event that was committed or '', and the lines, oldest first.
 local count, room = redis.call('LLEN', KEYS[3]), tonumber(ARGV[2])
 local first, found = count, {}
 while first > 0 and room > 0 do
@@ -17,8 +17,10 @@ while first > 0 and room > 0 do
 end
 local lines = {}
 for i = #found, 1, -1 do lines[#lines + 1] = found[i] end
+local known = redis.call('HMGET', KEYS[1], 'id', 'summary')
 return {
-  redis.call('HGET', KEYS[1], 'summary') or '',
+  known[1] or '',
+  known[2] or '',
   count,
   redis.call('LINDEX', KEYS[2], -1) or '',
   lines

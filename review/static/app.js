@@ -67,7 +67,25 @@ document.addEventListener("click", (event) => {
   if (opener) document.getElementById(opener.dataset.opens)?.showModal();
   const copier = event.target.closest("[data-copy]");
   if (copier) navigator.clipboard?.writeText(location.href.split("#")[0]).then(() => say("Link copied"));
+  const words = event.target.closest("[data-copies]");
+  if (words) {
+    const found = words.closest("[data-prompt]").querySelector(words.dataset.copies).textContent;
+    navigator.clipboard?.writeText(found).then(() => say("Copied"));
+  }
 });
+
+// What is long is fetched when it is opened; `toggle` does not bubble.
+document.addEventListener("toggle", async (event) => {
+  const { loads } = event.target.dataset;
+  if (!loads || !event.target.open || event.target.dataset.loaded) return;
+  event.target.dataset.loaded = "1";
+  try {
+    event.target.querySelector("div").innerHTML = await fragment(loads);
+  } catch (error) {
+    delete event.target.dataset.loaded;
+    say(error.message);
+  }
+}, true);
 
 document.addEventListener("change", (event) => {
   if (event.target.matches("select[data-submits]")) event.target.form.requestSubmit();

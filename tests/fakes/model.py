@@ -78,11 +78,13 @@ Step = Says | Calls | Fails | Sends | Hangs | Obeys
 class FakeModel:
     """`async with FakeModel() as model:`. Does the steps in turn; the last one again and again.
 
-    Set `script` at any time. `requests` holds the bodies of what came in, `keys` their API keys.
+    Set `script` at any time. `requests` holds what came in, `bodies` the same byte for byte, `keys`
+    their API keys.
     """
 
     script: Sequence[Step] = (Says("OK."),)
     requests: list[dict[str, Any]] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
     base_url: str = ""
     meanings: Sequence[set[str]] | None = None  # words that mean the same; None: no embeddings
@@ -138,6 +140,7 @@ class FakeModel:
 
     async def _complete(self, request: Request) -> Response:
         self.requests.append(await request.json())
+        self.bodies.append(await request.body())
         self.keys.append(request.headers.get("authorization", "").removeprefix("Bearer "))
         step = self.script[0]
         self.script = self.script[1:] or self.script

@@ -16,8 +16,9 @@ from rasa.shared.core.events import ActionExecuted, BotUttered, SlotSet, UserUtt
 from rasa.shared.core.trackers import DialogueStateTracker, EventVerbosity
 from rasa_sdk import Tracker
 
-from actions.conversation import conversation
-from actions.memory import Memory
+from actions.conversation import conversation, fitted
+from actions.memory import Known, Memory
+from actions.prompt_log import PromptLog
 from connectors import keys
 from connectors.assistant import Assistant
 from connectors.assistants import Assistants
@@ -52,6 +53,7 @@ class Line:
     inbox: Inbox
     sessions: SessionStore
     memory: Memory
+    prompts: PromptLog
 
     async def turn(self, number: int) -> Cost:
         before = await self.traffic()
@@ -73,6 +75,8 @@ class Line:
         payload = tracker.current_state(EventVerbosity.ALL)
         known = await self.memory.of(Tracker.from_dict(payload), ASSISTANT)
         assert conversation(known.events)[-1]["content"] == turn.words
+        assert known.session == turn.session
+        await self.asks_a_model(turn, known)
         turn.reply.texts.append(f"answer {number:04}")
         for event in (
             SlotSet("last", f"{number:04}"),
@@ -82,6 +86,15 @@ class Line:
             tracker.update(event)
         await self.sessions.save(tracker)
         return len(json.dumps(payload))
+
+    async def asks_a_model(self, turn: Turn, known: Known) -> None:
+        """The prompt goes on record: the longer it is, the more of it is there already."""
+        said = fitted(conversation(known.events), ASSISTANT.history_tokens)
+        system = {"role": "system", "content": f"{ASSISTANT.prompt}\n" * 20}
+        body = json.dumps({"messages": [system, *said], "max_tokens": 200}, separators=(",", ":"))
+        prompts = self.prompts.of(turn.conversation, known.session)
+        prompts.sent(body.encode(), {"rung": "model", "address": "http://127.0.0.1"})
+        assert len(await prompts.kept()) == 1
 
     async def traffic(self) -> tuple[int, int]:
         info: Any = await self.inbox.store.client.info("stats")
@@ -97,7 +110,7 @@ async def line(valkey: Valkey, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     )
     store, sessions = Store.connect(valkey.url), SessionStore(domain)
     inbox = Inbox(store, settle_ms=0, session_seconds=lambda number: 86_400)
-    yield Line(inbox, sessions, Memory(store))
+    yield Line(inbox, sessions, Memory(store), PromptLog(store))
     await sessions.store.close()
     await store.close()
 

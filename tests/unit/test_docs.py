@@ -102,6 +102,7 @@ def test_pure_rooms_touch_nothing() -> None:
         "sensitive",
         "part",
         "turn_record",
+        "prompt_record",
     ):
         source = (ROOT / "connectors" / f"{room}.py").read_text()
         imported = re.findall(r"^(?:from|import) ([\w.]+)", source, re.MULTILINE)
