@@ -22,6 +22,8 @@ _STOP = frozenset(word.lower() for word in TWILIO_STOP) | {"stop all", "opt out"
 _START = frozenset({"start", "unstop"})
 _HELP = frozenset({"help", "info"})
 _LONGEST_WORDING = 200
+_APOSTROPHES = re.compile(r"['’`´]")
+_PUNCTUATION = re.compile(r"[^\w\s]|_")
 
 # The ledger's words. Nothing is in it for who was never out.
 IN = "in"
@@ -84,8 +86,7 @@ def out_state(how: str) -> str:
 
 def plain_words(text: str) -> str:
     """Small letters, single blanks, no punctuation: "Stop!!" is "stop", "don't" is "dont"."""
-    text = re.sub(r"['’`´]", "", text.casefold())
-    return " ".join(re.sub(r"[^\w\s]|_", " ", text).split())
+    return " ".join(_PUNCTUATION.sub(" ", _APOSTROPHES.sub("", text.casefold())).split())
 
 
 def _twilio_hears(body: str) -> bool:

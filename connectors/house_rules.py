@@ -53,9 +53,15 @@ class HouseRules:
             return "own_number"
         return "" if text.customer.startswith("+") else "no_person"
 
-    def for_step(self, text: InboundText, sent_ms: int) -> str:
-        """What lua/accept.lua has to know."""
+    def for_step(self, text: InboundText, conversation: str, sent_ms: int) -> list[str]:
+        """What lua/accept.lua has to know: the rules, and then the answers that may be needed."""
         request = self.request(text)
+        return [
+            self._rules(text, request, sent_ms),
+            *self._answers(text, conversation, request.ask),
+        ]
+
+    def _rules(self, text: InboundText, request: Request, sent_ms: int) -> str:
         return json.dumps(
             {
                 "ask": request.ask.value,
@@ -76,9 +82,9 @@ class HouseRules:
             }
         )
 
-    def answers(self, text: InboundText, conversation: str) -> list[str]:
-        """The parts that may be needed, each with the record of its turn; see lua/accept.lua."""
-        texts, ask = self.texts(text.business), self.request(text).ask
+    def _answers(self, text: InboundText, conversation: str, ask: Ask) -> list[str]:
+        """Parts, each with the record of its turn."""
+        texts = self.texts(text.business)
         said = {
             Ask.STOP: [(OPTED_OUT, texts.opted_out)],
             Ask.START: [(OPTED_IN, texts.opted_in)],

@@ -31,7 +31,7 @@ def sortable_id(now: float | None = None) -> str:
     """A ULID: 48 bits of milliseconds, 80 random bits, Crockford's base 32, 26 characters."""
     milliseconds = int((time.time() if now is None else now) * 1000)
     value = (milliseconds << 80) | secrets.randbits(80)
-    return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join([_CROCKFORD[(value >> shift) & 31] for shift in range(125, -1, -5)])
 
 
 def mask(number: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 import structlog
@@ -112,7 +112,7 @@ class Inbox:
             ],
             [
                 conversation,
-                json.dumps(asdict(text)),
+                json.dumps(vars(text)),
                 keys.SEEN_SECONDS,
                 self.session_seconds(text.business),
                 self.settle_ms,
@@ -122,8 +122,7 @@ class Inbox:
                 text.customer,
                 self.lane.wake,
                 id_key,
-                self.rules.for_step(text, sent_ms),
-                *self.rules.answers(text, conversation),
+                *self.rules.for_step(text, conversation, sent_ms),
             ],
         )
         return int(code), detail

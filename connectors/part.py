@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 
 from connectors.ids import sortable_id
 
@@ -62,7 +62,7 @@ class Part:
         return cls(**json.loads(item))
 
     def write(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps(vars(self))
 
     @property
     def conversation(self) -> str:

@@ -21,7 +21,7 @@ from connectors.assistants import LiveAssistants
 from connectors.errors import SettingsError
 from connectors.follow_up import current_follow_up
 from connectors.reply import SmsReply
-from connectors.sanic_guard import refuse_bad_lengths
+from connectors.sanic_guard import no_browser_asks, prepare
 from connectors.service import Service
 from connectors.settings import Settings
 from connectors.turn import CHANNEL
@@ -84,7 +84,6 @@ def routes(service: Service) -> Blueprint:
     """The door by itself: it takes texts in, and nobody answers them."""
     webhooks = Webhooks(service)
     blueprint = Blueprint(CHANNEL)
-    refuse_bad_lengths(blueprint)
 
     # Functions, because Sanic writes attributes on streamed handlers and methods have none.
     @blueprint.get("/")
@@ -93,11 +92,14 @@ def routes(service: Service) -> Blueprint:
 
     @blueprint.post("/webhook", stream=True)
     async def webhook(request: Request) -> HTTPResponse:
+        no_browser_asks(request)
         return await webhooks.text(request)
 
     @blueprint.post("/status", stream=True)
     async def status(request: Request) -> HTTPResponse:
+        no_browser_asks(request)
         return await webhooks.status(request)
 
+    blueprint.listener("before_server_start")(prepare)
     blueprint.listener("before_server_start")(service.open)
     return blueprint

@@ -164,3 +164,19 @@ def test_no_bytes_get_past_the_signature_and_none_crash_it(raw: bytes, signature
 @given(st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=20), min_size=1))
 def test_whatever_twilio_signs_is_accepted(fields: dict[str, str]) -> None:
     assert is_signed(["token"], URL, posted(fields), sign(fields))
+
+
+@given(
+    st.sampled_from(["http", "https"]),
+    st.sampled_from(["", ":80", ":443", ":8443"]),
+    st.sampled_from(["", ":80", ":443", ":8443"]),
+    st.sampled_from(["token", "older", "stranger"]),
+    st.dictionaries(st.text(min_size=1, max_size=8), st.text(max_size=20), min_size=1),
+)
+def test_the_signature_is_judged_as_twilios_own_validator_does(
+    scheme: str, ours: str, theirs: str, token: str, fields: dict[str, str]
+) -> None:
+    url, asked = (f"{scheme}://a.example{port}/x?part=1" for port in (ours, theirs))
+    signature, form, tokens = sign(fields, asked, token), posted(fields), ["token", "older"]
+    expected = any(RequestValidator(each).validate(url, form, signature) for each in tokens)
+    assert is_signed(tokens, url, form, signature) is expected
