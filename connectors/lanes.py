@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -26,6 +27,7 @@ log = structlog.get_logger(__name__)
 LEASE_SECONDS = 10.0
 # A task that will not end must not keep the process: its lease ends by itself.
 STOP_SECONDS = 5.0
+ASK_AGAIN_SECONDS = 0.1
 # Only a net under the wake-up calls, which a broken connection may lose.
 LOOK_AGAIN_SECONDS = 1.0
 _BACKOFF_SECONDS = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
@@ -152,11 +154,18 @@ class Worker:
 
     async def stop(self) -> None:
         """Take no more, and give back what is in hand: it is done again, by whoever is next."""
-        tasks = [*self._loops, *self._running]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks, timeout=STOP_SECONDS)
+        loops, asked = set(self._loops), set[asyncio.Task[None]]()
+        until = time.monotonic() + STOP_SECONDS
+        while (left := self._left()) and time.monotonic() < until:
+            for task in left - asked:
+                task.cancel()
+            # A loop is asked again: redis-py connects under asyncio.wait_for, which can swallow it.
+            # Work in hand is not: it gives back what it holds, and shall not be disturbed.
+            asked |= left - loops
+            await asyncio.wait(left, timeout=ASK_AGAIN_SECONDS)
+
+    def _left(self) -> set[asyncio.Task[None]]:
+        return {task for task in (*self._loops, *self._running) if not task.done()}
 
     async def _take(self) -> None:
         while True:

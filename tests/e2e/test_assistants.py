@@ -16,7 +16,7 @@ from connectors.assistants import LiveAssistants
 from connectors.handover import HandedOver, HandOver
 from connectors.settings import ROOT
 from connectors.store import Store
-from tests.e2e.processes import wait_until
+from tests.e2e.processes import Forked, wait_until
 from tests.e2e.rehearsal import Rehearsal, rehearsal, scripted_model
 from tests.fakes.model import Calls, Fails, FakeModel, Says
 from tests.pretend_business import BUSINESS, SECOND_BUSINESS
@@ -57,6 +57,7 @@ def business(
     with rehearsal(
         model.base_url,
         folder.parent,
+        starter=Forked,
         ASSISTANTS_FOLDER=str(folder),
         LLM_FALLBACK_BASE_URL=second.base_url,
     ) as business:

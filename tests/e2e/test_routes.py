@@ -20,7 +20,7 @@ from connectors.ids import conversation_id
 from connectors.part import Part
 from connectors.store import Store
 from connectors.wire import InboundText
-from tests.e2e.processes import wait_until
+from tests.e2e.processes import Forked, wait_until
 from tests.e2e.rehearsal import Rehearsal, rehearsal, scripted_model
 from tests.pretend_business import BUSINESS, SECOND_BUSINESS
 
@@ -114,6 +114,7 @@ def office(trained: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         rehearsal(
             model.base_url,
             tmp_path_factory.mktemp("routes"),
+            starter=Forked,
             options=("--enable-api",),
             prepare=second_number_has_no_campaign,
             TWILIO_NUMBERS=f"{BUSINESS},{SECOND_BUSINESS}",

@@ -161,7 +161,7 @@ def test_a_picture_without_words_gets_an_honest_sentence(
 
 
 def test_a_burst_gets_one_answer(business: Rehearsal, model: FakeModel, customer: str) -> None:
-    model.script = [Hangs()]
+    model.script = [Says("To the first.", seconds=6)]
     business.texts("first", customer)
     wait_until(lambda: model.requests, 20, "the question to the model")
     model.script = [Says("To all of it: yes.")]
