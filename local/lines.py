@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 
 _TIME = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:[.,]\d+)? +"
-_RASAS = re.compile(_TIME + r"(?P<level>[A-Z]+) +(?P<logger>\S+) +- (?P<said>.*)", re.DOTALL)
-_STRUCTLOGS = re.compile(_TIME + r"\[(?P<level>\w+) *\] (?P<said>.*)", re.DOTALL)
+_RASAS = re.compile(_TIME + r"(?P<level>[A-Z]+) +(?P<logger>\S+) +- (?P<said>.*)")
+_STRUCTLOGS = re.compile(_TIME + r"\[(?P<level>\w+) *\] (?P<said>.*)")
 # What these say in passing is for their authors; that a part answers, the launcher says.
 _CHATTY = re.compile(r"(rasa|rasa_sdk|root|sanic)(\.|$)")
 # Of servers with gigabytes. It comes at every start, and the owner of a laptop cannot act on it.

@@ -182,8 +182,8 @@ class Lines(Printer):
         try:
             if message.name is None:
                 print(message.data, file=self.output, flush=True)
-            elif (line := readable(_text(message.data))) is not None:
-                super().write(message._replace(data=line))
+            elif lines := _readable(message.data):
+                super().write(message._replace(data=lines))
         except OSError:  # nobody reads any more: `make run | head`, a closed terminal
             self.output = open(os.devnull, "w")  # noqa: SIM115
             os.kill(os.getpid(), signal.SIGTERM)
@@ -195,8 +195,11 @@ def end_with_parent(number: signal.Signals) -> None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(number))
 
 
-def _text(data: str | bytes) -> str:
-    return (data if isinstance(data, str) else data.decode("utf-8", "replace")).rstrip("\r\n")
+def _readable(data: str | bytes) -> str:
+    """What there is to show of one or more lines."""
+    text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+    shown = (readable(line) for line in text.splitlines())
+    return "\n".join(line for line in shown if line is not None)
 
 
 def _epitaph(name: str, code: int) -> str:

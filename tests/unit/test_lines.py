@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import datetime
+import io
+
 import pytest
+from honcho.printer import Message
 
 from local.lines import readable
+from local.together import Lines
 
 NOW = "2026-11-23 16:39:38"
 
@@ -60,3 +65,18 @@ def test_what_nobody_can_use_is_not_shown(line: str) -> None:
 )
 def test_everything_else_is(line: str, shown: str) -> None:
     assert readable(line) == shown
+
+
+def test_lines_that_come_together_are_shown_one_by_one() -> None:
+    output = io.StringIO()
+    printer = Lines(output)
+    came = (
+        f"{NOW} INFO     rasa.core  - Loading.\n{NOW} [info     ] reply.written  tokens=2\nlast\n"
+    )
+    now = datetime.datetime(2026, 11, 23, 16, 39, 38)
+    printer.write(Message("line", came.encode(), now, "actions", None))
+    printer.write(Message("line", f"{NOW} INFO     root  - Up.\n", now, "rasa", None))
+    assert output.getvalue().splitlines() == [
+        "16:39:38 actions | reply.written tokens=2",
+        "16:39:38 actions | last",
+    ]
