@@ -89,7 +89,7 @@ def measure(
     with tempfile.TemporaryDirectory() as folder, redis(Path(folder) / "valkey") as port:
         with running(side, world, port, log) as started:
             results.add(name, "ready_s", started.started_seconds)
-            world.model_takes(MODEL_SECONDS)
+            world.model_takes = MODEL_SECONDS
             world.run(world.load(20, 2.0))  # what is only done once is done now
             for customers, seconds in plan.load.items():
                 before = started.processor_seconds()
@@ -150,7 +150,7 @@ def grow(name: str, side: Side, world: World, plan: Plan, results: Results) -> N
                 say(f"  turn {growth.turns}: {growth.overhead_ms[-1]:.0f} ms")
 
         with running(side, world, port, FOLDER / f"{name}.log"):
-            world.model_takes(0.0)
+            world.model_takes = 0.0
             growth.start(written())
             world.run(world.conversation(plan.turns, plan.growth_seconds, after_each))
         client.close()

@@ -130,7 +130,7 @@ def running(side: Side, world: World, redis_port: int, log: Path) -> Iterator[Ru
         "PUBLIC_URL": address,
         "REDIS_URL": f"redis://{LOOPBACK}:{redis_port}/0",
         "VALKEY_PORT": str(redis_port),
-        "LLM_BASE_URL": world.model.base_url,
+        "LLM_BASE_URL": world.model_url,
         "RASA_PORT": str(ports["rasa"]),
         "ACTIONS_PORT": str(ports["actions"]),
         "REVIEW_PORT": str(free_port()),

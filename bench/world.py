@@ -1,8 +1,8 @@
 """The world around a side: customers who text, the model that it asks, the Twilio that it sends by.
 
-The model is the tests' scripted one. Twilio is a lean stand-in for its REST API that posts the
-same three signed delivery reports as the pretend Twilio, which would itself be the bottleneck.
-All of it runs in one thread with its own event loop, in the process that measures.
+Model and Twilio are one lean server; it posts the same three signed delivery reports for a message
+as the pretend Twilio. All of it runs in one thread with its own event loop, in the process that
+measures, and does as little as it can: what it uses of the processor, the sides have not.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import aiohttp
 import uvicorn
 import uvloop
 from twilio.request_validator import RequestValidator
 
-from tests.fakes.model import FakeModel, Says
-
 ACCOUNT = "AC" + "0" * 31 + "9"
 TOKEN = "a-token-for-the-bench"  # noqa: S105 (nobody's)
 BUSINESS = "+15550100001"
 ANSWER = "All right, that makes {n}. Your bicycle will be ready on Thursday at four o'clock."
+MODEL = "/v1"
+FORM = "application/x-www-form-urlencoded"
 LONGEST_WAIT_SECONDS = 60.0
 # In a long conversation: what follows an answer (reports, for one) is over before the next text.
 PAUSE_SECONDS = 0.03
@@ -62,10 +62,13 @@ class World:
         self._thread = threading.Thread(target=self._loop.run_forever, name="world")
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._sids = itertools.count(1)
+        self._answers = itertools.count(1)
         self._customers = itertools.count(1)
         self._validator = RequestValidator(TOKEN)
         self._reporting: set[asyncio.Task[None]] = set()
         self.webhook = ""
+        self.model_takes = 0.0  # seconds for an answer
+        self.last_asked = b""  # of the model: the body of the request
         self.twilio_takes = 0.0  # seconds for a message; the real one has a network in between
 
     def __enter__(self) -> World:
@@ -93,12 +96,17 @@ class World:
             connector=aiohttp.TCPConnector(limit=0),
             timeout=aiohttp.ClientTimeout(total=LONGEST_WAIT_SECONDS),
         )
-        self.model = await FakeModel().__aenter__()
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
         self.twilio_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        self.model_url = f"{self.twilio_url}{MODEL}"
         config = uvicorn.Config(
-            self._twilio, interface="asgi3", log_level="error", lifespan="off", ws="none"
+            self._server_side,
+            interface="asgi3",
+            log_level="error",
+            lifespan="off",
+            ws="none",
+            proxy_headers=False,
         )
         self._server = uvicorn.Server(config)
         self._serving = asyncio.ensure_future(self._server.serve(sockets=[listener]))
@@ -109,27 +117,36 @@ class World:
         await self.session.close()
         self._server.should_exit = True
         await self._serving
-        await self.model.__aexit__(None, None, None)
 
-    def model_takes(self, seconds: float) -> None:
-        self.model.script = [Says(ANSWER, seconds=seconds)]
-        self.model.requests.clear()
-        self.model.keys.clear()
+    # --- the model and Twilio ---
 
-    # --- Twilio ---
-
-    async def _twilio(self, scope: Any, receive: Any, send: Any) -> None:
+    async def _server_side(self, scope: Any, receive: Any, send: Any) -> None:
         body, more = b"", True
         while more:
             message = await receive()
             body += message.get("body", b"")
             more = message.get("more_body", False)
-        if scope["method"] == "POST":
+        if scope["path"].startswith(MODEL):
+            self.last_asked = body
+            await asyncio.sleep(self.model_takes)
+            await _respond(send, 200, self._complete())
+        elif scope["method"] == "POST":
             await asyncio.sleep(self.twilio_takes)
             await _respond(send, 201, self._take(dict(parse_qsl(body.decode()))))
         else:  # whatever is asked for, there is none
             page: dict[str, Any] = {"messages": [], "next_page_uri": None, "page_size": 50}
             await _respond(send, 200, page)
+
+    def _complete(self) -> dict[str, Any]:
+        said = {"role": "assistant", "content": ANSWER.format(n=next(self._answers))}
+        return {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "created": 1,
+            "model": "a-stand-in",
+            "choices": [{"index": 0, "finish_reason": "stop", "message": said}],
+            "usage": {"prompt_tokens": 12, "completion_tokens": 7, "total_tokens": 19},
+        }
 
     def _take(self, form: dict[str, str]) -> dict[str, Any]:
         sid = f"SM{next(self._sids):032x}"
@@ -158,8 +175,8 @@ class World:
 
     async def _post(self, url: str, form: dict[str, str]) -> int:
         signature = self._validator.compute_signature(url, form)
-        headers = {"X-Twilio-Signature": signature}
-        async with self.session.post(url, data=form, headers=headers) as answer:
+        headers = {"X-Twilio-Signature": signature, "Content-Type": FORM}
+        async with self.session.post(url, data=urlencode(form).encode(), headers=headers) as answer:
             return answer.status
 
     async def load(self, customers: int, seconds: float) -> Times:

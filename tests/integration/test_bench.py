@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ def test_customers_text_and_are_answered(tmp_path: Path) -> None:
         redis(tmp_path / "valkey") as port,
         running(side, world, port, tmp_path / "log") as started,
     ):
-        world.model_takes(0.02)
+        world.model_takes = 0.02
         times = world.run(world.load(customers=5, seconds=1.5))
         assert times.lost == 0
         assert len(times.answered) == len(times.acknowledged) >= 5
@@ -34,4 +35,4 @@ def test_customers_text_and_are_answered(tmp_path: Path) -> None:
         world.run(world.conversation(turns=3, seconds=30, after_each=after_each))
         assert turns == [1, 2, 3]
         # The third question shows the model what was said before.
-        assert len(world.model.requests[-1]["messages"]) == 5
+        assert len(json.loads(world.last_asked)["messages"]) == 5
