@@ -37,3 +37,28 @@ def sortable_id(now: float | None = None) -> str:
 def mask(number: str) -> str:
     """A number as logs may show it: "+1***4567"."""
     return f"{number[:2]}***{number[-4:]}" if len(number) > 8 else "***"
+
+
+# Redis counts the entries of one millisecond from 0; a million is out of reach.
+_COUNTER_BITS = 20
+
+
+def entry_number(entry_id: str) -> int:
+    """The id of a stream's entry, "1700000000000-3", as one number that sorts as the stream does.
+
+    Raises ValueError if it is out of range.
+    """
+    milliseconds, _, counter = entry_id.partition("-")
+    number = int(milliseconds) << _COUNTER_BITS | int(counter or 0)
+    if int(counter or 0) >> _COUNTER_BITS or number >= 1 << 63:
+        raise ValueError(f"the id {entry_id} is out of range")
+    return number
+
+
+def entry_at_ms(number: int) -> int:
+    return number >> _COUNTER_BITS
+
+
+def first_entry_number(at_ms: int) -> int:
+    """The number of the first entry that a millisecond can have."""
+    return at_ms << _COUNTER_BITS

@@ -14,7 +14,8 @@ from sanic import Sanic
 
 from connectors import keys, rasa_patches, rasa_speed
 from connectors.assistants import LiveAssistants, attached
-from connectors.consent_history import last_words
+from connectors.consent_history import ConsentHistory
+from connectors.consent_writer import ConsentWriter
 from connectors.errors import NotAllowed, StoreUnavailable
 from connectors.follow_up import FollowUps
 from connectors.gate import TURN_IS_OVER
@@ -76,7 +77,9 @@ class Service:
         self.standings = Standings(
             self.store, account, lambda: self.attached, twilio.strict_10dlc, twilio.public_url
         )
-        self.ledger = Ledger(self.store, lambda: last_words(self.settings.session_log_url))
+        history = ConsentHistory(self.settings.session_log_url)
+        self.ledger = Ledger(self.store, history.last_words, history.words_since)
+        self.consent_writer = ConsentWriter(self.store, history.add)
         self.gatekeeper = Gatekeeper(
             self.store, self._unapproved, self.settings.limits.segments_per_day
         )
@@ -132,6 +135,7 @@ class Service:
             asyncio.create_task(self.standings.run(), name="standings"),
             asyncio.create_task(SessionLife(self.store).run(), name="session ends"),
             asyncio.create_task(self.ledger.run(), name="ledger"),
+            asyncio.create_task(self.consent_writer.run(), name="consent into SQL"),
             asyncio.create_task(self._hand_over().run(), name="hand-over"),
         ]
 

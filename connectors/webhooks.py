@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import async_timeout
 import structlog
 from sanic.request import Request
 from sanic.response import HTTPResponse, empty, json
 
-from connectors.consent import CODE_21610
+from connectors.consent import CODE_21610, Ask
 from connectors.errors import StoreUnavailable, Unreadable
 from connectors.ids import mask
+from connectors.knock import is_knock
 from connectors.service import Service
 from connectors.wire import (
     MAX_BODY_BYTES,
@@ -54,6 +56,7 @@ class Webhooks:
         """What became of the text, as the log calls it."""
         if text.business in self.service.attached:
             return "sms.accepted" if await self.service.inbox.accept(text) else "sms.seen_before"
+        await self._stop_all_the_same(text)
         if text.business not in self.service.settings.twilio.numbers:
             raise Unreadable(
                 f"To is {mask(text.business)}, which neither TWILIO_NUMBERS nor an assistant lists"
@@ -67,11 +70,23 @@ class Webhooks:
         )
         return "sms.not_answered"
 
+    async def _stop_all_the_same(self, text: InboundText) -> None:
+        """STOP counts where nobody answers, too: somebody may answer there again.
+
+        Twilio signed it for our account, so the number is ours, whatever the settings say by now.
+        """
+        request = self.service.inbox.rules.request(text)
+        if request.ask is Ask.STOP:
+            await self.service.ledger.opt_out(text.business, text.customer, request.how)
+            log.info("sms.keyword", sid=text.sid, customer=mask(text.customer), asks_for="stop")
+
     async def status(self, request: Request) -> HTTPResponse:
         """A delivery report: 204 once it is noted, also for the tenth time."""
         form = await self._signed_form(request)
         if isinstance(form, HTTPResponse):
             return form
+        if self._is_knock(form):
+            return json({"error": "this reports on no message"}, 400)
         try:
             report = read_status(form, request.args.get("part", ""))
             # Before the report is no news any more, in case that one of the two fails.
@@ -90,14 +105,14 @@ class Webhooks:
 
     async def _learn_opt_out(self, report: StatusReport) -> None:
         """Twilio tells of its own list at once, or, with a Messaging Service, in a report."""
-        ours = report.business in self.service.attached
-        if report.error_code == CODE_21610 and ours and report.customer:
+        if report.error_code == CODE_21610 and report.business and report.customer:
             await self.service.ledger.opt_out(report.business, report.customer, CODE_21610)
 
     async def health(self) -> HTTPResponse:
         """200 when a text would be accepted now, else 503."""
         try:
             whole = await self.service.ledger.is_whole()
+            unwritten = await self.service.consent_writer.waiting()
             refused = await self.service.gatekeeper.refused_today()
         except StoreUnavailable as error:
             log.error("health.redis_unreachable", reason=str(error))
@@ -111,6 +126,7 @@ class Webhooks:
                 "answering": answering,
                 "numbers": numbers,
                 "opt_outs_known": whole,
+                "opt_outs_not_in_sql": unwritten,
                 "refused_today": refused,
             }
         )
@@ -141,10 +157,19 @@ class Webhooks:
         if request.query_string:
             url += f"?{request.query_string}"
         if not is_signed(twilio.auth_tokens, url, form, request.headers.get("x-twilio-signature")):
+            if self._is_knock(form):
+                return empty(403)
             # The form may be anybody's: nothing of it is logged. The URL is what we expected.
             log.warning("webhook.refused", reason="not signed for this URL", url=url.split("?")[0])
             return empty(403)
         return form
+
+    def _is_knock(self, form: Form) -> bool:
+        """Is it only `make doctor`, who looks what the door answers?"""
+        if not is_knock(form, self.service.settings.twilio.auth_tokens, time.time()):
+            return False
+        log.info("webhook.doctor_knocked")
+        return True
 
 
 async def _read_body(request: Request) -> bytes | None:

@@ -23,7 +23,8 @@ TWILIO_SECRETS = (
 )
 REDIS_SECRETS = ("REDIS_URL",)
 MODEL_SECRETS = ("LLM_API_KEY", "LLM_FALLBACK_API_KEY")
-REVIEW_SECRETS = ("SESSION_LOG_URL", "REVIEW_ADMIN_PASSWORD")
+LOG_SECRETS = ("SESSION_LOG_URL",)
+REVIEW_SECRETS = (*LOG_SECRETS, "REVIEW_ADMIN_PASSWORD")
 EVERYWHERE = {
     "PYTHONUNBUFFERED": "1",
     "RASA_TELEMETRY_ENABLED": "false",  # customers' business is not Rasa's, and a network may lack
@@ -68,7 +69,12 @@ def behind_shell(settings: Settings, state: Path) -> list[Part]:
 
 def everything(settings: Settings, state: Path) -> list[Part]:
     below = services(settings, state)
-    return [*below, _actions(settings), _review(settings, state, below), _rasa(settings, below)]
+    return [
+        *below,
+        _actions(settings),
+        _review(settings, state, below),
+        _rasa(settings, state, below),
+    ]
 
 
 def ports(settings: Settings, parts: Sequence[Part]) -> dict[str, int]:
@@ -149,24 +155,31 @@ def _review(settings: Settings, state: Path, below: Sequence[Part]) -> Part:
     command = ["local.ready", *first, "--", sys.executable, "-m", "review"]
     address = f"http://{LOOPBACK}:{settings.review_port}/sign-in"
     part = _python("review", command, MODEL_SECRETS, address, layer=1)
-    environ = {name: os.environ.get(name, "") for name in REVIEW_SECRETS if name in os.environ}
+    return replace(part, environ=_with_session_log(part, REVIEW_SECRETS, settings, state))
+
+
+def _with_session_log(
+    part: Part, secrets: Sequence[str], settings: Settings, state: Path
+) -> dict[str, str]:
+    """The part's environment with these secrets, which the others do not have."""
+    # An empty value would hide the one in .env.
+    shown = {name: value for name, value in part.environ.items() if name not in secrets}
+    shown |= {name: os.environ[name] for name in secrets if name in os.environ}
     if settings.session_log_url == SESSION_LOG:
-        environ["SESSION_LOG_URL"] = f"sqlite:///{(state / 'session_log.db').absolute()}"
-    return replace(part, environ={**_shown(part.environ), **environ})
+        shown["SESSION_LOG_URL"] = f"sqlite:///{(state / 'session_log.db').absolute()}"
+    return shown
 
 
-def _shown(environ: Mapping[str, str]) -> dict[str, str]:
-    """Without the empty values that hide the session log's secrets in .env."""
-    return {name: value for name, value in environ.items() if name not in REVIEW_SECRETS}
-
-
-def _rasa(settings: Settings, below: Sequence[Part]) -> Part:
+def _rasa(settings: Settings, state: Path, below: Sequence[Part]) -> Part:
     # Rasa asks for its Redis and its Twilio once, at the start.
     first = [part.address for part in below if part.name != "model"]
     run = ["local.quietly", "rasa", "run", "-i", LOOPBACK, "-p", str(settings.rasa_port)]
     command = ["local.ready", *first, "--", sys.executable, "-m", *run]
     address = f"http://{LOOPBACK}:{settings.rasa_port}{HEALTH_PATH}"
-    return replace(_python("rasa", command, (), address, layer=2), patience=8.0)
+    part = _python("rasa", command, (), address, layer=2)
+    # Opt-outs are read back from there when Redis has lost them, and written there at once.
+    environ = _with_session_log(part, LOG_SECRETS, settings, state)
+    return replace(part, environ=environ, patience=8.0)
 
 
 def _python(

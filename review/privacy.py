@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 from connectors.errors import SendRefused, SendUnavailable, SendUnknown
 from connectors.forget import forget
-from connectors.ids import mask
+from connectors.ids import first_entry_number, mask
 from connectors.session_log import CONSENT
 from connectors.store import Store
 from review import reading, tables
@@ -26,7 +26,6 @@ from review.auditing import note
 from review.database import Database
 from review.errors import DatabaseUnavailable, NotAtTwilio, NotThere, Unusable
 from review.prices import Prices
-from review.record import first_number
 from review.taker import Taker
 
 log = structlog.get_logger(__name__)
@@ -161,7 +160,7 @@ def _delete_strays(connection: Connection, sessions: Sequence[Mapping[str, Any]]
 
 def _delete_old_strays(connection: Connection, before_ms: int) -> int:
     """Such as texts of customers who had opted out. How many."""
-    records, aside, before = tables.records, tables.set_aside, first_number(before_ms)
+    records, aside, before = tables.records, tables.set_aside, first_entry_number(before_ms)
     said = sql.and_(records.c.n == 0, records.c.kind != CONSENT, records.c.id < before)
     deletes = (records.delete().where(said), aside.delete().where(aside.c.id < before))
     return sum(int(connection.execute(delete).rowcount) for delete in deletes)

@@ -10,11 +10,12 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
+from connectors.ids import entry_at_ms
 from connectors.prompt_record import whole
 from connectors.session_log import MODEL_CALL
 from review import tables
 from review.errors import NotThere
-from review.record import at_ms, number_named
+from review.record import number_named
 
 MOST_LEANT_ON = 1_000  # far more than one ever leans on; a circle of a broken log ends, too
 
@@ -99,4 +100,4 @@ def _pieces(chain: list[Mapping[str, Any]]) -> list[str]:
 
 def _read(prompt_id: str, call: Mapping[str, Any], pieces: list[str]) -> Prompt:
     rung, address = str(call.get("rung") or ""), str(call.get("address") or "")
-    return Prompt(prompt_id, at_ms(int(prompt_id)), rung, address, "".join(pieces))
+    return Prompt(prompt_id, entry_at_ms(int(prompt_id)), rung, address, "".join(pieces))

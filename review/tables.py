@@ -37,7 +37,7 @@ def words(name: str, *, default: str = "") -> Column[str]:
 
 
 # What the stream said, whole, in its order. The id is the entry's: milliseconds and counter in one
-# number, see record.entry_number. `n` is the session it belongs to, 0 when it belongs to none.
+# number, see ids.entry_number. `n` is the session it belongs to, 0 when it belongs to none.
 records = Table(
     "records",
     metadata,

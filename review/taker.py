@@ -20,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connectors import keys
 from connectors.errors import StoreUnavailable
+from connectors.ids import entry_number
 from connectors.store import Store, unavailable_is_named
 from review import announcements
 from review.batch import Batch
@@ -28,7 +29,7 @@ from review.batch_writing import flush
 from review.database import Database
 from review.errors import BadRecord, DatabaseUnavailable
 from review.projection import Projection
-from review.record import Record, clean, entry_number, read_record
+from review.record import Record, clean, read_record
 
 log = structlog.get_logger(__name__)
 

@@ -5,7 +5,13 @@ local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
 local function log(kind, session, data)
-  redis.call('XADD', KEYS[6], '*', 'kind', kind, 'conversation', ARGV[1], 'session', session, 'data', data)
+  return redis.call('XADD', KEYS[6], '*', 'kind', kind, 'conversation', ARGV[1], 'session', session, 'data', data)
+end
+
+-- A change of consent, which is on its way to SQL by itself, too: see consent_writer.
+local function log_consent(session, business, customer, state, how, sid)
+  local data = cjson.encode({business = business, customer = customer, state = state, how = how, sid = sid})
+  redis.call('XADD', KEYS[6] .. ':consent', '*', 'entry', log('consent', session, data), 'data', data)
 end
 
 -- Whatever is left of the conversation's last session goes, and its end is on record: once.

@@ -82,7 +82,9 @@ if ask == '' and over then
 end
 -- A STOP or START that was lost on the way says nothing about what was said after it.
 local changed_at = tonumber(redis.call('HGET', KEYS[12], ARGV[1] .. ':at') or 0)
-if rules.sent_ms > 0 and rules.sent_ms < changed_at and ask ~= '' then return refuse('outdated') end
+-- Twilio tells when it was sent to the second: in doubt, STOP counts.
+local sent_ms = rules.sent_ms + (ask == 'stop' and 999 or 0)
+if rules.sent_ms > 0 and sent_ms < changed_at and ask ~= '' then return refuse('outdated') end
 
 local session = opened_session(ARGV[7], ARGV[8], ARGV[9])
 renew_session(ARGV[4])
@@ -90,10 +92,7 @@ log('text', session, ARGV[2])
 
 local function note_consent(state, new_word)
   redis.call('HSET', KEYS[12], ARGV[1], new_word, ARGV[1] .. ':at', now)
-  log('consent', session, cjson.encode({
-    business = ARGV[8], customer = ARGV[9], state = state, how = rules.how,
-    sid = cjson.decode(ARGV[2]).sid,
-  }))
+  log_consent(session, ARGV[8], ARGV[9], state, rules.how, cjson.decode(ARGV[2]).sid)
 end
 
 if ask == 'stop' then
@@ -101,7 +100,8 @@ if ask == 'stop' then
   if not is_out and not rules.heard and not rules.twilio and not over then answer(session, 13) end
   end_session('opted_out', now)
 elseif ask == 'start' then
-  if is_out then note_consent('in', 'in') end
+  -- Who is out may not be known yet, when Redis was lost.
+  if is_out or redis.call('HGET', KEYS[12], 'whole') ~= ARGV[11] then note_consent('in', 'in') end
   local answered = rules.heard or (rules.twilio and word == 'out:twilio')
   if not answered and not over then answer(session, 13) end
 elseif ask == 'help' then

@@ -54,9 +54,7 @@ end
 -- A customer wants no more texts, in words that only the model understood.
 local function opt_out(session)
   redis.call('HSET', KEYS[15], conversation, 'out', conversation .. ':at', now)
-  log('consent', session, cjson.encode({
-    business = given.business, customer = given.customer, state = 'out', how = given.opted_out, sid = '',
-  }))
+  log_consent(session, given.business, given.customer, 'out', given.opted_out, '')
   end_session('opted_out', now)
 end
 

@@ -5,7 +5,6 @@
 local word = redis.call('HGET', KEYS[7], ARGV[1])
 if word == ARGV[4] or word == 'out:twilio' then return 0 end
 redis.call('HSET', KEYS[7], ARGV[1], ARGV[4], ARGV[1] .. ':at', now)
-local data = {business = ARGV[2], customer = ARGV[3], state = 'out', how = ARGV[5], sid = ''}
-log('consent', redis.call('HGET', KEYS[1], 'id') or '', cjson.encode(data))
+log_consent(redis.call('HGET', KEYS[1], 'id') or '', ARGV[2], ARGV[3], 'out', ARGV[5], '')
 end_session('opted_out', now)
 return 1

@@ -6,11 +6,13 @@ finds nothing in it, and does nothing.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import requests
 from twilio.request_validator import RequestValidator
 
+from connectors.knock import knock as made
 from connectors.settings import Twilio, is_loopback
 from connectors.wire import STATUS_PATH
 from local.doctor.finding import Finding
@@ -46,7 +48,7 @@ def look_at(twilio: Twilio) -> Finding:
 def knock(twilio: Twilio) -> Answers:
     """Raises requests.RequestException."""
     url = twilio.public_url + STATUS_PATH
-    form = {"AccountSid": twilio.account_sid, "MessageStatus": "none", "ErrorMessage": "doctor"}
+    form = made(twilio.account_sid, twilio.auth_tokens[0], time.time())
     signature = RequestValidator(twilio.auth_tokens[0]).compute_signature(url, form)
     with requests.Session() as session:
         session.trust_env = not is_loopback(url)  # no proxy leads back to this machine

@@ -14,6 +14,8 @@ from local.doctor.finding import Finding
 
 # A healthy reader empties the session log within a second.
 LONG_BACKLOG = 10_000
+# Each should be there within a second.
+LONG_WAIT_SECONDS = 60
 
 
 async def look(settings: Settings) -> list[Finding]:
@@ -26,6 +28,7 @@ async def look(settings: Settings) -> list[Finding]:
             persistence(server),
             eviction(server),
             await backlog(store),
+            await opt_outs(store),
             await dead_letters(store),
         ]
     except StoreUnavailable as error:
@@ -60,6 +63,17 @@ async def backlog(store: Store) -> Finding:
         return Finding("Session log", True, f"{waiting} records wait for the database")
     seen = f"{waiting} records wait for the database, and nobody seems to take them"
     return Finding("Session log", False, seen, "is the review app running, and its database?")
+
+
+async def opt_outs(store: Store) -> Finding:
+    with unavailable_is_named():
+        oldest = await store.client.xrange(keys.CONSENT_LOG, count=1)
+        now, _ = await store.client.time()
+    waits = now - int(oldest[0][0].partition("-")[0]) / 1000 if oldest else 0
+    if waits < LONG_WAIT_SECONDS:
+        return Finding("Opt-outs", True, "are in the session log's database, too")
+    seen = f"some are in Redis only, for {waits:.0f} s, and would be lost with it"
+    return Finding("Opt-outs", False, seen, "is Rasa running, and the database at SESSION_LOG_URL?")
 
 
 async def dead_letters(store: Store) -> Finding:

@@ -132,6 +132,7 @@ def rehearsal(
                 "TWILIO_API_BASE_URL": phone_url,
                 "PUBLIC_URL": f"http://127.0.0.1:{rasa_port}",
                 "REDIS_URL": valkey.url,
+                "SESSION_LOG_URL": f"sqlite:///{folder.absolute()}/session_log.db",
                 "LLM_BASE_URL": model_url,
                 "ACTIONS_PORT": str(actions_port),
                 "REPLY_SETTLE_MS": "50",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -18,6 +19,7 @@ from connectors import keys
 from connectors.dead_letters import DeadLetter, DeadLetters
 from connectors.ids import conversation_id
 from connectors.part import Part
+from connectors.session_log import REFUSED
 from connectors.store import Store
 from connectors.wire import InboundText
 from tests.e2e.processes import Forked, wait_until
@@ -40,6 +42,10 @@ class Office(Rehearsal):
     @property
     def api(self) -> str:
         return self.rasa.health.partition("/webhooks")[0]
+
+    def health(self) -> dict[str, Any]:
+        found: dict[str, Any] = httpx.get(self.rasa.health, trust_env=False).json()
+        return found
 
     def records(self, conversation: str, kind: str) -> list[dict[str, Any]]:
         found = [fields for _, fields in self.redis.xrange(keys.LOG)]
@@ -131,7 +137,7 @@ NOT_APPROVED = "no campaign"
 
 
 def _refuses(office: Office, number: str) -> bool:
-    told = httpx.get(office.rasa.health, trust_env=False).json()["numbers"]
+    told = office.health()["numbers"]
     return any(n["number"].endswith(number[-4:]) and not n["answers"] for n in told)
 
 
@@ -304,3 +310,58 @@ def test_the_api_alone_texts_nobody_and_still_works(office: Office) -> None:
     answer = httpx.post(url, json=ASK, timeout=20, trust_env=False)
     assert answer.status_code == 200
     assert I_AM in answer.json()["messages"][0]["text"]
+
+
+def test_an_opt_out_outlives_the_loss_of_redis_and_a_restart_of_everything(
+    office: Office,
+) -> None:
+    """No review app has ever run here, so the session log was only on Redis' stream."""
+    customer = Somebody(office, "opted out", f"+{next(numbers)}", BUSINESS)
+    wait_until(lambda: office.health()["opt_outs_not_in_sql"] == 0, 20, "the opt-out in SQL")
+    assert office.rasa.end(signal.SIGTERM) == 0
+    office.actions.end()
+    office.redis.flushall()
+    office.valkey.stop()
+    office.valkey.start()
+    office.actions.start()
+    office.rasa.start()
+    wait_until(lambda: office.health()["opt_outs_known"], 30, "the ledger read back")
+    before = customer.got()
+
+    assert office.texts("are you a bot?", customer.number) == 204
+    reply_that_waited(customer)
+    answer = trigger_intent(customer)
+    assert (answer.status_code, answer.json()["why"]) == (403, "opted_out")
+    refused = office.records(customer.conversation, REFUSED)
+    assert [(record["route"], record["reason"]) for record in refused] == [
+        (route, "opted_out") for route in ("text", "sender", "trigger_intent")
+    ]
+    assert customer.got() == before
+
+    office.texts("START", customer.number)
+    office.texts("are you a bot?", customer.number)
+    wait_until(lambda: I_AM in customer.got()[-1], 30, "an answer again")
+
+
+# The last one: its number stays silent for an hour.
+UNKNOWN_TO_CARRIERS = "+15005550016"  # the pretend Twilio reports 30034 for texts to it
+
+
+def test_a_number_that_carriers_do_not_know_falls_silent_and_health_says_why(
+    office: Office,
+) -> None:
+    def standing() -> dict[str, Any]:
+        told: list[dict[str, Any]] = office.health()["numbers"]
+        return next(number for number in told if number["number"].endswith(BUSINESS[-4:]))
+
+    wait_until(lambda: standing()["ten_dlc"] == "approved", 40, "Twilio's word on the number")
+    Somebody(office, "live", UNKNOWN_TO_CARRIERS, BUSINESS)
+    wait_until(lambda: not standing()["answers"], 30, "the delivery report")
+    assert standing()["reason"] == "number_unregistered"
+    assert (
+        trigger_intent(Somebody(office, "none", f"+{next(numbers)}", BUSINESS)).status_code == 403
+    )
+    customer = Somebody(office, "unapproved number", f"+{next(numbers)}", BUSINESS)
+    [refused] = office.records(customer.conversation, REFUSED)
+    assert (refused["reason"], customer.got()) == ("number_not_approved", [])
+    assert "30034" in refused["do"]

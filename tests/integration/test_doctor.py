@@ -15,6 +15,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from structlog.testing import capture_logs
 
 from connectors import keys
 from connectors.settings import Settings
@@ -104,8 +105,13 @@ async def patient(valkey: Valkey) -> AsyncIterator[Patient]:
 
 
 async def test_who_is_well_is_told_so_in_one_line_for_each_thing(patient: Patient) -> None:
-    code, said = await patient.doctor()
+    with capture_logs() as log:
+        code, said = await patient.doctor()
     assert code == 0, said
+    knocks = [line for line in log if line["event"].startswith("webhook.")]
+    assert [(line["event"], line["log_level"]) for line in knocks] == [
+        ("webhook.doctor_knocked", "info")
+    ] * 2
     lines = said.splitlines()
     assert [line.partition(":")[0] for line in lines] == [
         "ok   Settings",
@@ -114,6 +120,7 @@ async def test_who_is_well_is_told_so_in_one_line_for_each_thing(patient: Patien
         "ok   Redis persistence",
         "ok   Redis eviction",
         "ok   Session log",
+        "ok   Opt-outs",
         "ok   Dead letters",
         "ok   Model",
         "ok   Action server",
@@ -145,6 +152,10 @@ async def evicting_redis(patient: Patient) -> None:
 async def nobody_reads_the_log(patient: Patient) -> None:
     fill = "for n = 1, 10001 do redis.call('XADD', KEYS[1], '*', 'kind', 'text') end"
     await patient.redis("EVAL", fill, "1", keys.LOG)
+
+
+async def opt_outs_in_redis_only(patient: Patient) -> None:
+    await patient.redis("XADD", keys.CONSENT_LOG, "1700000000000-0", "entry", "1-0", "data", "{}")
 
 
 async def refused_by_the_model(patient: Patient) -> None:
@@ -205,6 +216,7 @@ BROKEN = [
     (forgetful_redis, "Redis persistence", "no append-only file", "appendonly yes"),
     (evicting_redis, "Redis eviction", "allkeys-lru", "noeviction"),
     (nobody_reads_the_log, "Session log", "10001 records", "review app"),
+    (opt_outs_in_redis_only, "Opt-outs", "in Redis only", "SESSION_LOG_URL"),
     (refused_by_the_model, "Model", "http://127.0.0.1", "LLM_API_KEY"),
     (no_actions, "Action server", "does not answer", "rasa run actions"),
     (nobody_at_public_url, "PUBLIC_URL", "does not answer", "is Rasa running?"),

@@ -176,6 +176,23 @@ async def test_a_number_that_nobody_answers_is_acknowledged_and_logged(
         assert [key for key in await door.kept() if key.startswith("sms:inbox:of:")]
 
 
+@pytest.mark.parametrize(("to", "answered"), [(TEXT["To"], 204), ("+15550106666", 400)])
+async def test_stop_counts_where_nobody_answers(
+    store: Store, valkey_url: str, tmp_path: Path, to: str, answered: int
+) -> None:
+    """The number lost its assistant, or its place in the settings, in the middle of a session."""
+    for name in ("shop", "other"):
+        (tmp_path / f"{name}.yml").write_text("name: Shop\nprompt: Hi.\n")
+    ben = f"{TEXT['From'][:-1]}8"
+    async with opened(valkey_url, str(tmp_path)) as door:
+        hello = {**TEXT, "To": to, "From": ben, "MessageSid": "SM" + "2" * 32}
+        stop = {**TEXT, "To": to, "Body": "Stop!"}
+        assert [(await door.post(form)).status_code for form in (hello, stop)] == [answered] * 2
+        [consent] = [r["data"] for r in await log_of(store) if r["kind"] == "consent"]
+        assert (consent["business"], consent["customer"]) == (to, TEXT["From"])
+        assert not [key for key in await door.kept() if key.startswith(("session", "sms:inbox"))]
+
+
 @pytest.mark.parametrize(
     "raw",
     [

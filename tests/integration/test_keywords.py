@@ -11,6 +11,7 @@ import pytest
 
 from connectors import keys
 from connectors.assistant import Texts
+from connectors.consent_history import Consent
 from connectors.house_rules import SAME_PER_MINUTE, HouseRules
 from connectors.ids import conversation_id
 from connectors.inbox import Inbox, Outcome
@@ -72,8 +73,10 @@ class Door:
 
 
 @pytest.fixture
-def door(store: Store) -> Door:
-    return Door(store, twilio_answers=False)
+async def door(store: Store) -> Door:
+    door = Door(store, twilio_answers=False)
+    await door.ledger.make_whole()
+    return door
 
 
 async def test_stop_is_confirmed_once_and_then_nothing_is_answered(door: Door) -> None:
@@ -108,6 +111,16 @@ async def test_what_is_said_at_the_door_is_on_record_like_any_turn(door: Door) -
     )
     assert json.loads(part)["session"] == log[3]["session"]
     assert json.loads(part)["kind"] == "opted_out"
+
+
+async def test_a_start_counts_before_it_is_known_again_who_is_out(store: Store) -> None:
+    """Redis was lost, and the database is not read back yet."""
+    door = Door(store, twilio_answers=False)
+    door.ledger.history = lambda: [Consent(OURS, ADA, "out", at_ms=1)]
+    await door.text("START")
+    await door.ledger.make_whole()
+    assert await door.word() == "in"
+    assert await door.said() == ["In."]
 
 
 async def test_a_redelivered_stop_is_one_stop(door: Door) -> None:

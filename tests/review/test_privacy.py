@@ -17,7 +17,7 @@ import sqlalchemy as sql
 
 from connectors import keys
 from connectors.consent import out_state
-from connectors.consent_history import last_words
+from connectors.consent_history import ConsentHistory
 from connectors.errors import SendUnavailable
 from connectors.forget import forget
 from connectors.settings import Settings
@@ -169,7 +169,7 @@ async def test_an_opt_out_outlives_everything_else_that_is_deleted(
     eraser = Eraser(store, database, taker_of(store, database), Twilio().redact)
     await eraser.erase(ada.session, "an admin")
     url = database.engine.url.render_as_string(hide_password=False)
-    assert [(word.customer, word.word) for word in last_words(url)] == [
+    assert [(word.customer, word.word) for word in ConsentHistory(url).last_words()] == [
         (ada.number, out_state("keyword"))
     ]
 
@@ -278,4 +278,4 @@ async def test_what_was_said_outside_sessions_goes_when_its_time_is_over_opt_out
     with database.reading() as connection:
         assert not connection.execute(sql.select(tables.set_aside.c.id)).all()
     url = database.engine.url.render_as_string(hide_password=False)
-    assert [each.customer for each in last_words(url)] == [BEN]
+    assert [each.customer for each in ConsentHistory(url).last_words()] == [BEN]

@@ -79,22 +79,23 @@ def test_the_action_server_never_sees_the_twilio_account(monkeypatch: pytest.Mon
     assert rasa.environ["TWILIO_AUTH_TOKEN"] == "the-auth-token"
 
 
-def test_only_the_review_app_knows_the_session_logs_password(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_who_knows_the_session_logs_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The review app, and Rasa: without it a lost Redis would be the end of all opt-outs."""
     for name, value in SECRETS.items():
         monkeypatch.setenv(name, value)
     actions, review, rasa = parts.everything(Settings.load(), STATE)
     assert Settings.load(review.environ).session_log_url == SECRETS["SESSION_LOG_URL"]
     assert Settings.load(review.environ).review_admin_password == "the-admin-password"
     assert review.environ["LLM_API_KEY"] == ""
-    for other in (actions, rasa):
-        assert other.environ["SESSION_LOG_URL"] == other.environ["REVIEW_ADMIN_PASSWORD"] == ""
+    assert Settings.load(rasa.environ).session_log_url == SECRETS["SESSION_LOG_URL"]
+    assert actions.environ["SESSION_LOG_URL"] == ""
+    assert actions.environ["REVIEW_ADMIN_PASSWORD"] == rasa.environ["REVIEW_ADMIN_PASSWORD"] == ""
 
 
 def test_a_session_log_of_ones_own_lies_with_the_rest_of_the_state() -> None:
-    review = parts.everything(Settings.load({}), STATE)[-2]
-    assert review.environ["SESSION_LOG_URL"] == "sqlite:////state/session_log.db"
+    review, rasa = parts.everything(Settings.load({}), STATE)[-2:]
+    for part in (review, rasa):
+        assert part.environ["SESSION_LOG_URL"] == "sqlite:////state/session_log.db"
 
 
 def test_no_embedded_part_sees_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
