@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 
 import async_timeout
 
-from actions.model import Answer, ModelClient, NoAnswer, Question, Sends
+from actions.model import Answer, ModelClient, NoAnswer, Question
+from actions.openai_api import Sends
 from connectors.settings import Model
 
 # So many failures in a row, and it is not asked for a while, if there is another to ask.

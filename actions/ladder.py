@@ -10,7 +10,8 @@ from typing import Any
 import structlog
 
 from actions.endpoint import Endpoint
-from actions.model import Answer, Message, NoAnswer, Question, Sends
+from actions.model import Answer, Message, NoAnswer, Question
+from actions.openai_api import Sends
 from actions.prompt_log import TurnPrompts
 from connectors.assistant import Assistant, ModelSettings
 from connectors.settings import Model, Settings

@@ -5,33 +5,21 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-import async_timeout
-import openai
-from openai.types.chat import (
-    ChatCompletion,
-    ChatCompletionMessage,
-)
-
+from actions.openai_api import ApiError, OpenAiApi, Refused, Sends, Unreachable
 from connectors.assistant import ModelSettings
 from connectors.settings import Model
 
-RETRIES = 1
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 # What reading something that is no chat completion ends in.
 _ODD = (ValueError, TypeError, AttributeError, IndexError, KeyError)
 
 
 # As the endpoint takes it: role, content, and what tools need.
 Message = Mapping[str, Any]
-# Is told each request's body as it leaves, retries included.
-Sends = Callable[[bytes], None]
-_sends: ContextVar[Sends | None] = ContextVar("sends", default=None)
 
 
 @dataclass(frozen=True)
@@ -74,7 +62,7 @@ class NoAnswer(Exception):
 
 
 class ModelClient:
-    """One OpenAI-compatible endpoint and its open connections. Made in the loop that uses it."""
+    """The models of one endpoint. Made in the loop that uses it."""
 
     def __init__(self, model: Model) -> None:
         self.model = model
@@ -82,69 +70,45 @@ class ModelClient:
         self._renamed: dict[tuple[str, str], str | None] = {}
         url = urlsplit(model.base_url)
         self.address = f"{url.scheme}://{url.hostname}{f':{url.port}' if url.port else ''}"
-        self._client = openai.AsyncOpenAI(
-            base_url=model.base_url,
-            api_key=model.api_key,
-            max_retries=RETRIES,
-            # A proxy for the outside world cannot reach our own loopback.
-            http_client=openai.DefaultAsyncHttpxClient(
-                trust_env=url.hostname not in LOOPBACK, event_hooks={"request": [_leaves]}
-            ),
-        )
+        self._api = OpenAiApi(model)
 
     async def ask(
         self, question: Question, *, seconds: float, sends: Sends | None = None
     ) -> Answer:
         """The answer within so many seconds, retries included. Raises NoAnswer."""
-        _sends.set(sends)  # for this task alone
         name = question.settings.name or self.model.name
         end = time.monotonic() + seconds
         try:
-            async with async_timeout.timeout(seconds):
-                while True:
-                    sent = self._as_it_calls_them(name, _parameters(question))
-                    try:
-                        return _read(await self._complete(name, question, sent, end))
-                    except openai.BadRequestError as error:
-                        if not self._learns(name, error, sent):
-                            raise
-        except (openai.OpenAIError, asyncio.TimeoutError, *_ODD) as error:
+            while True:
+                sent = self._as_it_calls_them(name, _parameters(question))
+                body = {"model": name, "messages": list(question.messages), **sent}
+                left = max(end - time.monotonic(), 0)
+                try:
+                    answer = await self._api.post(
+                        "/chat/completions", body, seconds=left, sends=sends
+                    )
+                    return _read(answer)
+                except Refused as error:
+                    if not self._learns(name, error, sent):
+                        raise
+        except (ApiError, asyncio.TimeoutError, *_ODD) as error:
             raise _explained(error, seconds, name) from error
 
-    async def _complete(
-        self, name: str, question: Question, sent: Mapping[str, Any], end: float
-    ) -> ChatCompletion:
-        # Not as `messages`: the library walks through those by their types, 10 ms for forty.
-        body = {"messages": list(question.messages), **sent.get("extra_body", {})}
-        completions: Any = self._client.chat.completions
-        completion: ChatCompletion = await completions.create(
-            model=name,
-            messages=[],
-            timeout=max(end - time.monotonic(), 0.1),
-            **{**sent, "extra_body": body},
-        )
-        return completion
-
     async def close(self) -> None:
-        await self._client.close()
+        await self._api.close()
 
     def _as_it_calls_them(self, model: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         names = {name: self._renamed.get((model, name), name) for name in parameters}
         return {called: parameters[name] for name, called in names.items() if called}
 
-    def _learns(self, model: str, error: openai.BadRequestError, sent: Mapping[str, Any]) -> bool:
+    def _learns(self, model: str, error: Refused, sent: Mapping[str, Any]) -> bool:
         """Whether to ask again. Newer models refuse max_tokens, and temperatures but their own."""
-        refused = error.param
+        refused = error.param if error.status == 400 else None
         if refused not in ("max_tokens", "temperature") or refused not in sent:
             return False
         called = "max_completion_tokens" if refused == "max_tokens" else None
         self._renamed[model, refused] = called
         return True
-
-
-async def _leaves(request: Any) -> None:
-    if sends := _sends.get():
-        sends(request.content)
 
 
 def _parameters(question: Question) -> dict[str, Any]:
@@ -154,22 +118,22 @@ def _parameters(question: Question) -> dict[str, Any]:
         parameters["temperature"] = settings.temperature
     if question.tools:
         parameters["tools"] = list(question.tools)
-    if settings.extra:
-        parameters["extra_body"] = dict(settings.extra)
-    return parameters
+    return {**parameters, **settings.extra}
 
 
 def _explained(error: Exception, seconds: float, model: str) -> NoAnswer:
-    if isinstance(error, (asyncio.TimeoutError, openai.APITimeoutError)):
+    if isinstance(error, asyncio.TimeoutError):
         return NoAnswer(
             "timeout",
             f"no answer within {seconds:.0f} s; a faster model, a smaller max_tokens or"
             " history_tokens, or a longer deadline_seconds would help",
         )
-    if isinstance(error, openai.APIStatusError):
+    if isinstance(error, Refused):
         return _refused(error, model)
-    if isinstance(error, openai.APIConnectionError):
-        return NoAnswer("unreachable", "nothing answers there; is the model server running?")
+    if isinstance(error, Unreachable):
+        return NoAnswer(
+            "unreachable", f"nothing answers there; is the model server running? ({error})"
+        )
     return NoAnswer(
         "malformed",
         "what came back is no chat completion; does LLM_BASE_URL end where its"
@@ -177,17 +141,17 @@ def _explained(error: Exception, seconds: float, model: str) -> NoAnswer:
     )
 
 
-def _refused(error: openai.APIStatusError, model: str) -> NoAnswer:
-    said = f"HTTP {error.status_code}{_code(error)}"
-    if error.status_code in (401, 403):
+def _refused(error: Refused, model: str) -> NoAnswer:
+    said = f"HTTP {error.status}{_code(error)}"
+    if error.status in (401, 403):
         return NoAnswer("key_refused", f"{said}: check LLM_API_KEY, and what it may use")
-    if error.status_code == 404:
+    if error.status == 404:
         return NoAnswer(
             "not_found", f"{said}: no model named {model!r} there, or LLM_BASE_URL has a wrong path"
         )
-    if error.status_code == 429:
+    if error.status == 429:
         return NoAnswer("rate_limited", f"{said}: too many requests, or the account is used up")
-    if error.status_code >= 500:
+    if error.status >= 500:
         return NoAnswer("server_error", f"{said}: the model server failed; its own log says why")
     return NoAnswer(
         "refused",
@@ -196,37 +160,42 @@ def _refused(error: openai.APIStatusError, model: str) -> NoAnswer:
     )
 
 
-def _code(error: openai.APIStatusError) -> str:
+def _code(error: Refused) -> str:
     """The server's own word for it. Never its message: that may repeat what the customer wrote."""
-    for word in (error.code, error.type):
+    for word in (error.code, error.kind):
         if isinstance(word, str) and re.fullmatch(r"[\w.-]{1,64}", word):
             return f" {word}"
     return ""
 
 
-def _read(completion: ChatCompletion) -> Answer:
+def _read(completion: Any) -> Answer:
     """Nothing here is sure: compatible servers leave fields out, and send other things with 200."""
-    choice = completion.choices[0]
-    text, calls = choice.message.content or "", _calls(choice.message)
+    choice = completion["choices"][0]
+    message, finish_reason = choice["message"], choice.get("finish_reason")
+    text, calls = message.get("content") or "", _calls(message)
     if not isinstance(text, str):
         raise TypeError("content is no text")
     if not text.strip() and not calls:
-        raise NoAnswer("empty", _why_empty(choice.finish_reason))
-    usage = completion.usage
+        raise NoAnswer("empty", _why_empty(finish_reason))
+    model, usage = completion.get("model"), completion.get("usage") or {}
     return Answer(
         text=text,
         calls=calls,
-        whole=choice.finish_reason != "length",
-        model=completion.model if isinstance(completion.model, str) else "",
-        prompt_tokens=usage.prompt_tokens if usage else None,
-        completion_tokens=usage.completion_tokens if usage else None,
+        whole=finish_reason != "length",
+        model=model if isinstance(model, str) else "",
+        prompt_tokens=_count(usage.get("prompt_tokens")),
+        completion_tokens=_count(usage.get("completion_tokens")),
     )
 
 
-def _calls(message: ChatCompletionMessage) -> tuple[ToolCall, ...]:
-    functions = [(call, getattr(call, "function", None)) for call in message.tool_calls or ()]
+def _count(tokens: Any) -> int | None:
+    return tokens if isinstance(tokens, int) else None
+
+
+def _calls(message: Mapping[str, Any]) -> tuple[ToolCall, ...]:
+    functions = [(call, call.get("function")) for call in message.get("tool_calls") or ()]
     return tuple(
-        ToolCall(str(call.id), str(function.name), str(function.arguments or ""))
+        ToolCall(str(call.get("id")), str(function["name"]), str(function.get("arguments") or ""))
         for call, function in functions
         if function is not None
     )

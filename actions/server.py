@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from typing import Any
@@ -42,9 +41,6 @@ class OurServer:
             sys.exit(f"The action server is not started. {error}")
         if "SANIC_KEEP_ALIVE_TIMEOUT" not in os.environ:
             app.config.KEEP_ALIVE_TIMEOUT = KEEP_ALIVE_SECONDS
-        # One line for every call of a model says less than ours, which follows it.
-        for library in ("httpx", "httpx2", "openai"):
-            logging.getLogger(library).setLevel(logging.WARNING)
         refuse_bad_lengths(app)
         summary.keep(app, settings)
         follow_actions_port(settings.actions_port)

@@ -271,7 +271,7 @@ class _Reader:
     def model(self, prefix: str, default_url: str) -> Model:
         return Model(
             base_url=self.url(prefix + "BASE_URL", default_url, ("http", "https")),
-            # The client library insists on a key; endpoints without keys ignore it.
+            # Endpoints without keys ignore it.
             api_key=self.text(prefix + "API_KEY", "none"),
             name=self.text(prefix + "MODEL", "default"),
         )

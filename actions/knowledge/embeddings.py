@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import sqlite3
@@ -10,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openai
 
 from actions.knowledge.index import Found
 from actions.knowledge.passages import Passage
-from actions.model import LOOPBACK
+from actions.openai_api import ApiError, OpenAiApi
 from connectors.settings import VAR, Model
 
 BATCH = 64
@@ -35,29 +35,25 @@ class Embedder:
 
     def __init__(self, model: Model, name: str) -> None:
         self.name = name
-        local = any(f"//{host}" in model.base_url for host in LOOPBACK)
-        self._client = openai.AsyncOpenAI(
-            base_url=model.base_url,
-            api_key=model.api_key,
-            max_retries=1,
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=not local),
-        )
+        self._api = OpenAiApi(model)
 
     async def vectors(self, texts: Sequence[str], seconds: float = BATCH_SECONDS) -> Vectors:
         """Raises NoEmbeddings."""
         try:
-            answer = await self._client.embeddings.create(
-                model=self.name, input=list(texts), encoding_format="float", timeout=seconds
+            answer = await self._api.post(
+                "/embeddings",
+                {"model": self.name, "input": list(texts), "encoding_format": "float"},
+                seconds=seconds,
             )
-            rows = np.asarray([each.embedding for each in answer.data], dtype=np.float32)
-        except (openai.OpenAIError, ValueError, TypeError, AttributeError) as error:
+            rows = np.asarray([each["embedding"] for each in answer["data"]], dtype=np.float32)
+        except (ApiError, asyncio.TimeoutError, ValueError, TypeError, KeyError) as error:
             raise NoEmbeddings(type(error).__name__) from error
         if rows.ndim != 2 or len(rows) != len(texts):
             raise NoEmbeddings("not one vector for each text")
         return _unit(rows)
 
     async def close(self) -> None:
-        await self._client.close()
+        await self._api.close()
 
 
 class VectorCache:

@@ -106,5 +106,5 @@ def test_pure_rooms_touch_nothing() -> None:
     ):
         source = (ROOT / "connectors" / f"{room}.py").read_text()
         imported = re.findall(r"^(?:from|import) ([\w.]+)", source, re.MULTILINE)
-        outside = {"redis", "sanic", "rasa", "requests", "httpx", "openai", "structlog"}
+        outside = {"redis", "sanic", "rasa", "requests", "httpx", "aiohttp", "structlog"}
         assert not outside & {name.split(".")[0] for name in imported}, room
