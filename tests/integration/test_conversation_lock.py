@@ -14,7 +14,7 @@ from connectors.conversation_lock import ConversationLocks
 from connectors.lanes import Claim
 from connectors.session_store import SessionStore
 from connectors.store import Store
-from tests.integration.test_turns import Office, office_of, text
+from tests.integration.office import Office, office_of, text
 
 pytestmark = pytest.mark.integration
 

@@ -27,7 +27,7 @@ from connectors.lanes import Claim
 from connectors.session_store import SessionStore
 from connectors.store import Store
 from connectors.turn import Turn, current_turn
-from tests.integration.test_turns import text
+from tests.integration.office import text
 from tests.log import log_of
 from tests.valkey import Valkey
 

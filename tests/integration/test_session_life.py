@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import async_timeout
 import pytest
-from rasa.shared.core.domain import Domain
 from rasa.shared.core.events import UserUttered
 
 from connectors import keys
@@ -24,28 +22,10 @@ from connectors.session_store import SessionStore
 from connectors.store import Store
 from connectors.turn import Turn
 from connectors.wire import StatusReport
-from tests.integration.test_turns import ADA, Office, office_of, text
+from tests.integration.office import ADA, Office, office_of, text
 from tests.log import log_of
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture
-async def sessions(
-    store: Store, valkey_url: str, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[SessionStore]:
-    monkeypatch.setenv("REDIS_URL", valkey_url)
-    monkeypatch.setenv("REPLY_SETTLE_MS", "0")
-    sessions = SessionStore(Domain.empty())
-    yield sessions
-    await sessions.store.close()
-
-
-@pytest.fixture
-async def office(store: Store, sessions: SessionStore) -> AsyncIterator[Office]:
-    office = office_of(store, sessions)
-    yield office
-    await office.worker.stop()
 
 
 @pytest.fixture

@@ -21,10 +21,9 @@ from connectors.ledger import Ledger
 from connectors.reply import SmsReply
 from connectors.session_store import SessionStore
 from connectors.store import Store
-from tests.integration.test_turns import Office, office, office_of, sessions, text
+from tests.integration.office import Office, office_of, text
 from tests.log import log_of
 
-__all__ = ["office", "sessions"]  # fixtures
 pytestmark = pytest.mark.integration
 
 CONFIRMED = "unsubscribed"
