@@ -15,6 +15,7 @@ from sanic import Sanic
 from actions import summary
 from actions.assistants import live_assistants
 from connectors.errors import SettingsError
+from connectors.garbage import spare_what_is_loaded
 from connectors.sanic_guard import refuse_bad_lengths
 from connectors.settings import LOOPBACK, Settings
 
@@ -44,6 +45,7 @@ class OurServer:
         refuse_bad_lengths(app)
         summary.keep(app, settings)
         follow_actions_port(settings.actions_port)
+        app.register_listener(lambda *_: spare_what_is_loaded(), "after_server_start")
 
 
 def follow_actions_port(port: int) -> None:

@@ -18,6 +18,7 @@ from connectors.consent_history import ConsentHistory
 from connectors.consent_writer import ConsentWriter
 from connectors.errors import NotAllowed, StoreUnavailable
 from connectors.follow_up import FollowUps
+from connectors.garbage import spare_what_is_loaded
 from connectors.gate import TURN_IS_OVER
 from connectors.gatekeeper import Gatekeeper
 from connectors.handover import HandOver
@@ -114,6 +115,7 @@ class Service:
             worker.start()
         self._warn_of_address()
         self.looking = self._lookers()
+        spare_what_is_loaded()
         log.info("sms.ready", numbers=[mask(n) for n in self.attached])
 
     def _workers(self, app: Sanic) -> list[Worker]:
