@@ -208,7 +208,7 @@ class Service:
         for task in self.looking:
             task.cancel()
         await asyncio.gather(*(worker.stop() for worker in self.workers))
-        self.twilio.close()
+        await self.twilio.close()
         await rasa_speed.close()
         await self.store.close()
 

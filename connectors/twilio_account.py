@@ -23,7 +23,7 @@ class TwilioAccount:
 
     async def status(self) -> str:
         """The account's status word ("active")."""
-        account = await self.client.call(self.rest.api.accounts(self.rest.account_sid).fetch)
+        account = await self.client.call(self.rest.api.accounts(self.rest.account_sid).fetch_async)
         return str(account.status)
 
     async def registrations(self, numbers: Iterable[str]) -> dict[str, Registration]:
@@ -32,63 +32,67 @@ class TwilioAccount:
 
     async def wire_number(self, sid: str, fields: Mapping[str, str]) -> None:
         """Change a number. `fields` as `IncomingPhoneNumber.update` names them."""
-        await self.client.call(lambda: self.rest.incoming_phone_numbers(sid).update(**fields))
+        await self.client.call(lambda: self.rest.incoming_phone_numbers(sid).update_async(**fields))
 
     async def wire_service(self, sid: str, fields: Mapping[str, str | bool]) -> None:
         """Change a Messaging Service. `fields` as `Service.update` names them."""
-        await self.client.call(lambda: self.rest.messaging.v1.services(sid).update(**fields))
+        await self.client.call(lambda: self.rest.messaging.v1.services(sid).update_async(**fields))
 
-    def _registrations(self, numbers: tuple[str, ...]) -> dict[str, Registration]:
-        found = {number: Registration(number, self._owned(number)) for number in numbers}
-        pools = self._pools({r.owned.sid for r in found.values() if r.owned})
+    async def _registrations(self, numbers: tuple[str, ...]) -> dict[str, Registration]:
+        found = {number: Registration(number, await self._owned(number)) for number in numbers}
+        pools = await self._pools({r.owned.sid for r in found.values() if r.owned})
         brands: dict[str, Brand | None] = {}
         for number, registration in found.items():
             service = pools.get(registration.owned.sid) if registration.owned else None
             if service:
-                campaigns = self._campaigns(service.sid)
+                campaigns = await self._campaigns(service.sid)
                 chained = replace(registration, service=service, campaigns=campaigns)
-                found[number] = replace(chained, brand=self._brand_of(chained.campaign, brands))
+                brand = await self._brand_of(chained.campaign, brands)
+                found[number] = replace(chained, brand=brand)
         return found
 
-    def _owned(self, number: str) -> OwnedNumber | None:
+    async def _owned(self, number: str) -> OwnedNumber | None:
         if not number.startswith("+"):
             return None  # a short code: another resource, and judged by its looks
         # The filter matches parts of numbers, too.
-        for found in self.rest.incoming_phone_numbers.list(phone_number=number, limit=PAGE):
+        owned = self.rest.incoming_phone_numbers
+        for found in await owned.list_async(phone_number=number, limit=PAGE):
             if found.phone_number == number:
                 return _number(found)
         return None
 
-    def _pools(self, wanted: set[str]) -> dict[str, Service]:
+    async def _pools(self, wanted: set[str]) -> dict[str, Service]:
         """Number SID to the Messaging Service that it is in. A number is in one at most."""
         pools: dict[str, Service] = {}
-        for service in self.rest.messaging.v1.services.stream(page_size=PAGE):
+        async for service in await self.rest.messaging.v1.services.stream_async(page_size=PAGE):
             if not wanted - pools.keys():
                 break
-            members = {n.sid for n in self._pool(service.sid)}
+            members = {n.sid for n in await self._pool(service.sid)}
             pools |= {sid: _service(service, len(members)) for sid in wanted & members}
         return pools
 
-    def _pool(self, service_sid: str) -> list[Any]:
-        pool: list[Any] = self.rest.messaging.v1.services(service_sid).phone_numbers.list(
-            page_size=PAGE
-        )
+    async def _pool(self, service_sid: str) -> list[Any]:
+        service = self.rest.messaging.v1.services(service_sid)
+        pool: list[Any] = await service.phone_numbers.list_async(page_size=PAGE)
         return pool
 
-    def _campaigns(self, service_sid: str) -> tuple[Campaign, ...]:
+    async def _campaigns(self, service_sid: str) -> tuple[Campaign, ...]:
         service = self.rest.messaging.v1.services(service_sid)
-        return tuple(_campaign(found) for found in service.us_app_to_person.list(limit=PAGE))
+        campaigns = await service.us_app_to_person.list_async(limit=PAGE)
+        return tuple(_campaign(found) for found in campaigns)
 
-    def _brand_of(self, campaign: Campaign | None, known: dict[str, Brand | None]) -> Brand | None:
+    async def _brand_of(
+        self, campaign: Campaign | None, known: dict[str, Brand | None]
+    ) -> Brand | None:
         if campaign is None:
             return None
         if campaign.brand_sid not in known:
-            known[campaign.brand_sid] = self._brand(campaign.brand_sid)
+            known[campaign.brand_sid] = await self._brand(campaign.brand_sid)
         return known[campaign.brand_sid]
 
-    def _brand(self, sid: str) -> Brand | None:
+    async def _brand(self, sid: str) -> Brand | None:
         try:
-            return _brand(self.rest.messaging.v1.brand_registrations(sid).fetch())
+            return _brand(await self.rest.messaging.v1.brand_registrations(sid).fetch_async())
         except TwilioRestException as error:
             # A restricted key, or a brand that belongs to the parent of this account.
             if error.status in (401, 403, 404):

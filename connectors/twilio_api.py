@@ -63,11 +63,11 @@ class TwilioApi:
         message = await self.client.call(lambda: self._create(part))
         return Accepted(str(message.sid), str(message.status))
 
-    def _create(self, part: Part) -> Any:
+    async def _create(self, part: Part) -> Any:
         # Somebody else may have looked meanwhile, and sent the part.
         if part.asked_for_seconds > ASKED_AT_MOST_SECONDS:
             raise SendUnavailable("this process stood still between the note and the request")
-        return self.client.rest.messages.create(
+        return await self.client.rest.messages.create_async(
             to=part.customer,
             from_=part.business,
             body=part.body,
@@ -84,7 +84,7 @@ class TwilioApi:
         The list is not filtered by date, because a message that still waits has none.
         """
         found = await self.client.call(
-            lambda: self.client.rest.messages.list(
+            lambda: self.client.rest.messages.list_async(
                 to=part.customer, from_=part.business, limit=_LOOK_BACK, page_size=_LOOK_BACK
             )
         )
@@ -99,7 +99,9 @@ class TwilioApi:
         """Texts to one of our numbers since a time in seconds, oldest first. Raises as `send`."""
         after = datetime.fromtimestamp(since, timezone.utc)
         found = await self.client.call(
-            lambda: self.client.rest.messages.list(to=number, date_sent_after=after, page_size=1000)
+            lambda: self.client.rest.messages.list_async(
+                to=number, date_sent_after=after, page_size=1000
+            )
         )
         return [
             ReceivedText(
@@ -117,15 +119,15 @@ class TwilioApi:
         """
         await self.client.call(lambda: self._redact(sid))
 
-    def _redact(self, sid: str) -> None:
+    async def _redact(self, sid: str) -> None:
         try:
-            self.client.rest.messages(sid).update(body="")
+            await self.client.rest.messages(sid).update_async(body="")
         except TwilioRestException as error:
             if error.status != 404:
                 raise
 
-    def close(self) -> None:
-        self.client.close()
+    async def close(self) -> None:
+        await self.client.close()
 
 
 def _has_words(found: str | None, sent: str) -> bool:

@@ -1,46 +1,52 @@
-"""How Twilio's REST API is called: one client, threads for its blocking calls, errors by kind."""
+"""How Twilio's REST API is called: one client on our event loop, errors by kind."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import logging
+import math
 import ssl
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Mapping
 from email.utils import parsedate_to_datetime
+from types import SimpleNamespace
 from typing import Any, NoReturn, TypeVar
+from urllib.parse import urlencode
 
+import aiohttp
+import certifi
 import requests
-from requests.adapters import HTTPAdapter
 from twilio.base.exceptions import TwilioException, TwilioRestException
-from twilio.http.http_client import TwilioHttpClient
+from twilio.http import AsyncHttpClient
 from twilio.http.response import Response
 from twilio.rest import Client
-from urllib3.exceptions import MaxRetryError, NewConnectionError, SSLError
+from yarl import URL
 
 from connectors.errors import SendRefused, SendUnavailable, SendUnknown
 from connectors.settings import Twilio
 
 CALLS_AT_ONCE = 16
 
+# An idle connection is kept so long. Finding that Twilio has just closed one costs a look-up.
+KEPT_SECONDS = 50.0
+
 # Nothing is wrong with the request; somebody has to mend the account or wait.
 _HOLD = frozenset({20003, 20005, 20006, 20404, 21611, 60728, 63038})
 _HOLD_SECONDS = 60.0
+_TWILIO = "https://api.twilio.com"
 
 _T = TypeVar("_T")
 
-# It writes phone numbers into the log at INFO.
-logging.getLogger("twilio.http_client").setLevel(logging.WARNING)
-
 
 class TwilioClient:
-    """twilio's own client, in threads. `rest` is for the rooms that know the resources."""
+    """twilio's own client. `rest` is for the rooms that know the resources: its `_async` methods.
+
+    Made anywhere, it is used in one event loop, and closed there.
+    """
 
     def __init__(self, settings: Twilio, timeout: float) -> None:
-        self._threads = ThreadPoolExecutor(CALLS_AT_ONCE, thread_name_prefix="twilio")
-        self._http = _HttpClient(timeout)
+        self._http = _HttpClient(timeout, settings.api_base_url or _TWILIO)
         user, password = settings.credentials
         # A non-empty environment keeps the client from reading the real one: an edge or region
         # set there would change the host.
@@ -51,21 +57,20 @@ class TwilioClient:
             self.rest.api.base_url = settings.api_base_url
             self.rest.messaging.base_url = settings.api_base_url
 
-    async def call(self, ask: Callable[[], _T]) -> _T:
-        """Run a blocking request.
+    async def call(self, ask: Callable[[], Awaitable[_T]]) -> _T:
+        """Make a request, or several.
 
         Raises SendRefused (Twilio will never do it), SendUnavailable (it did not do it) or
         SendUnknown (it may have done it).
         """
-        loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._threads, ask)
+            return await ask()
         except TwilioRestException as error:
             _refused(error.status, error.code)
-        except (requests.RequestException, TwilioException) as error:
+        except TwilioException as error:
             if page := _refused_page(error):
                 _refused(page.status_code, _code(page.text) or page.status_code)
-            _failed(error)
+            raise SendUnknown(f"Twilio: {type(error).__name__}") from error
         except (ValueError, TypeError, AttributeError) as error:
             # twilio trips over an answer that is not as documented: a proxy's page, half a JSON.
             raise SendUnknown("Twilio's answer cannot be read") from error
@@ -75,37 +80,104 @@ class TwilioClient:
         """How far our clock was ahead of Twilio's at the last answer; None before the first."""
         return self._http.clock_ahead_seconds
 
-    def close(self) -> None:
-        """What is under way in a thread ends with its next request."""
-        self._http.closed = True
-        self._threads.shutdown(wait=False, cancel_futures=True)
+    async def close(self) -> None:
+        """Nothing more is asked from now on, and what is under way ends unheard."""
+        await self._http.close()
 
 
-class _HttpClient(TwilioHttpClient):
-    """twilio's own, with a pool as large as ours; it keeps Retry-After and looks at Date."""
+class _HttpClient(AsyncHttpClient):
+    """Takes the place of twilio's own, which has no limit of time, asks its logger thirty times a
+    request, and cannot be made outside an event loop. It keeps Retry-After and looks at Date.
+
+    `timeout` is for all of a request, from looking for a connection to the last byte.
+    """
 
     clock_ahead_seconds: float | None = None
-    closed = False
 
-    def __init__(self, timeout: float) -> None:
-        super().__init__(timeout=timeout)
-        adapter = HTTPAdapter(pool_maxsize=CALLS_AT_ONCE)
-        self.session.mount("https://", adapter)
-        self.session.mount("http://", adapter)
+    def __init__(self, timeout: float, base_url: str) -> None:
+        super().__init__(logging.getLogger(__name__), is_async=True, timeout=timeout)
+        self._base_url = base_url
+        self._closed = False
+        self._session: aiohttp.ClientSession | None = None
+        self._proxy: str | None = None
 
-    def request(self, *args: Any, **kwargs: Any) -> Any:
-        if self.closed:
+    async def request(
+        self,
+        method: str,
+        uri: str,
+        params: Mapping[str, object] | None = None,
+        data: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        timeout: float | None = None,
+        allow_redirects: bool = False,
+    ) -> Response:
+        if self._closed:
             raise SendUnavailable("this process is about to end")
-        response = super().request(*args, **kwargs)
-        self.clock_ahead_seconds = _ahead_of(response.headers)
-        if response.status_code == 429:
+        sent = SimpleNamespace(any=False)
+        try:
+            async with self._opened().request(
+                method,
+                URL(f"{uri}?{_form(params)}" if params else uri, encoded=True),
+                data=_form(data) if data else None,
+                headers=headers,
+                auth=aiohttp.BasicAuth(*auth) if auth else None,
+                allow_redirects=allow_redirects,
+                proxy=self._proxy,
+                trace_request_ctx=sent,
+            ) as answer:
+                text = await answer.text()
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            _failed(error, sent.any)
+        self.clock_ahead_seconds = _ahead_of(answer.headers)
+        if answer.status == 429:
             # twilio's exception drops the headers.
             raise SendUnavailable(
-                f"Twilio answered 429, error {_code(response.text)}",
-                retry_after=_retry_after(response.headers)
-                or (_HOLD_SECONDS if _code(response.text) in _HOLD else None),
+                f"Twilio answered 429, error {_code(text)}",
+                retry_after=_retry_after(answer.headers)
+                or (_HOLD_SECONDS if _code(text) in _HOLD else None),
             )
-        return response
+        return Response(answer.status, text, answer.headers)
+
+    def _opened(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            verify, self._proxy = _way_out(self._base_url)
+            told = aiohttp.TraceConfig()
+            told.on_request_headers_sent.append(_note_sent)  # type: ignore[arg-type]
+            self._session = aiohttp.ClientSession(
+                # Senders are counted where they are started; nobody else shall wait for them here.
+                connector=aiohttp.TCPConnector(limit=0, ssl=verify, keepalive_timeout=KEPT_SECONDS),
+                # Beyond the threshold it would round up to a whole second.
+                timeout=aiohttp.ClientTimeout(self.timeout, ceil_threshold=math.inf),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[told],
+            )
+        return self._session
+
+    async def close(self) -> None:
+        self._closed = True
+        if self._session is not None:
+            await self._session.close()
+
+
+async def _note_sent(_: aiohttp.ClientSession, request: SimpleNamespace, __: object) -> None:
+    """The next thing that happens is that the request's first bytes leave."""
+    request.trace_request_ctx.any = True
+
+
+def _way_out(url: str) -> tuple[ssl.SSLContext, str | None]:
+    """Whose certificates are believed, and the proxy to go by, as `requests` reads both from the
+    environment (REQUESTS_CA_BUNDLE, HTTPS_PROXY, NO_PROXY)."""
+    with requests.Session() as session:
+        found = session.merge_environment_settings(url, {}, None, None, None)
+    bundle = found["verify"] if isinstance(found["verify"], str) else certifi.where()
+    context = ssl.create_default_context(cafile=bundle)
+    return context, requests.utils.select_proxy(url, found["proxies"])
+
+
+def _form(fields: Mapping[str, object]) -> str:
+    given = {name: value for name, value in fields.items() if value is not None}
+    return urlencode(given, doseq=True)
 
 
 def _ahead_of(headers: Any) -> float | None:
@@ -146,21 +218,8 @@ def _refused(status: int, code: int | None) -> NoReturn:
     raise SendRefused(said, code=code or 0, status=status) from None
 
 
-def _failed(error: Exception) -> NoReturn:
+def _failed(error: Exception, was_sent: bool) -> NoReturn:
     said = f"Twilio: {type(error).__name__}"
-    if _never_left(error):
+    if not was_sent:
         raise SendUnavailable(said) from error
-    gave_up = isinstance(error, requests.exceptions.ReadTimeout)
-    raise SendUnknown(said, gave_up=gave_up) from error
-
-
-def _never_left(error: Exception) -> bool:
-    """Did the request fail before a byte of it was sent?"""
-    if isinstance(error, requests.exceptions.ConnectTimeout):
-        return True
-    cause = error.args[0] if error.args else None
-    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
-    if isinstance(reason, SSLError):
-        # A certificate is refused before anything is said; later troubles of TLS prove nothing.
-        return bool(reason.args) and isinstance(reason.args[0], ssl.SSLCertVerificationError)
-    return isinstance(reason, NewConnectionError)
+    raise SendUnknown(said, gave_up=isinstance(error, asyncio.TimeoutError)) from error

@@ -7,7 +7,6 @@ import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import structlog
 from starlette.applications import Starlette
@@ -129,14 +128,15 @@ def create_app(
 
 def _redact(settings: Settings) -> Redact:
     """twilio's client takes a second to import, and is needed once in a month."""
-    made: list[Any] = []
 
     async def redact(sid: str) -> None:
-        if not made:
-            from connectors.twilio_api import TwilioApi
+        from connectors.twilio_api import TwilioApi
 
-            made.append(TwilioApi(settings.twilio))
-        await made[0].redact(sid)
+        twilio = TwilioApi(settings.twilio)
+        try:
+            await twilio.redact(sid)
+        finally:
+            await twilio.close()
 
     return redact
 

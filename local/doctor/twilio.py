@@ -34,7 +34,7 @@ async def look(settings: Settings) -> list[Finding]:
         findings = [whole(settings, status), clock(client.clock_ahead_seconds)]
         return findings + await numbers(settings, account)
     finally:
-        client.close()
+        await client.close()
 
 
 def unreachable(settings: Settings, error: SmsError) -> Finding:

@@ -43,7 +43,7 @@ async def run(asked: argparse.Namespace, settings: Settings, desk: Desk) -> int:
     else:
         return 0
     finally:
-        client.close()
+        await client.close()
     return 1
 
 

@@ -76,7 +76,7 @@ class Patient:
         client = TwilioClient(twilio, timeout=10)
         standings = Standings(store, TwilioAccount(client), lambda: (BUSINESS,), strict=True)
         await standings.noticed(BUSINESS, code)
-        client.close()
+        await client.close()
         await store.close()
 
 

@@ -104,7 +104,7 @@ class Post:
 
     async def stop(self) -> None:
         await self.worker.stop()
-        self.api.close()
+        await self.api.close()
 
     async def all_settled(self) -> None:
         async with async_timeout.timeout(20):

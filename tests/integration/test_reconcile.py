@@ -57,7 +57,7 @@ async def office(store: Store) -> AsyncIterator[Office]:
         api = TwilioApi(Twilio(ACCOUNT, (TOKEN,), None, url, (BUSINESS,), NOBODY, pretend=False))
         inbox = Inbox(store, settle_ms=0, session_seconds=lambda number: 86_400)
         yield Office(url, inbox, Reconciler(inbox, api, lambda: [BUSINESS]))
-        api.close()
+        await api.close()
 
 
 async def test_a_text_that_came_while_we_were_down_is_accepted_once(office: Office) -> None:

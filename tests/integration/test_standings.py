@@ -77,7 +77,7 @@ async def office(store: Store) -> AsyncIterator[Office]:
         settings = Twilio(ACCOUNT, (TOKEN,), None, url, NUMBERS, NOBODY, pretend=False)
         client = TwilioClient(settings, timeout=10)
         yield Office(url, store, TwilioAccount(client))
-        client.close()
+        await client.close()
 
 
 async def test_a_number_in_a_verified_campaign_may_send(office: Office) -> None:
@@ -177,7 +177,7 @@ async def test_rubbish_on_the_way_does_not_end_the_looking(
         client = TwilioClient(settings, timeout=10)
         standings = Standings(store, TwilioAccount(client), lambda: NUMBERS, strict=True)
         await standings.refresh()
-        client.close()
+        await client.close()
     assert standings.why_not(BUSINESS) is None
     assert standings.of(BUSINESS).verdict is Verdict.UNKNOWN
 
@@ -193,7 +193,7 @@ async def test_what_another_version_of_us_wrote_is_passed_over(office: Office) -
 
 
 async def test_a_client_that_is_closed_asks_nothing_more(office: Office) -> None:
-    office.account.client.close()
+    await office.account.client.close()
     with pytest.raises((SendUnavailable, RuntimeError)):
         await office.account.registrations(NUMBERS)
 

@@ -223,7 +223,7 @@ async def test_a_body_is_emptied_at_twilio_and_one_that_is_gone_is_as_good(
         await api.redact(message["sid"])
         assert (await client.get(f"{base}/{message['sid']}.json")).json()["body"] == ""
         await api.redact("SM" + "0" * 32)
-        api.close()
+        await api.close()
 
 
 async def test_an_export_has_everything_in_full_and_is_on_record(

@@ -133,7 +133,7 @@ class Post:
 
     async def stop(self) -> None:
         await self.worker.stop()
-        self.api.close()
+        await self.api.close()
 
     async def leave(self, *parts: Part, session: str = SESSION) -> None:
         """What the commit does: the parts are in the outbox, and their customer is due.
