@@ -24,11 +24,12 @@ from actions.model import Answer, Message, NoAnswer
 from actions.wording import for_customer
 from connectors import keys
 from connectors.assistant import Assistant
-from connectors.lanes import Claim, Lane, Worker, held
+from connectors.lanes import Claim, Lane, held
 from connectors.session_life import session_keys
 from connectors.settings import Settings
 from connectors.store import Store, unavailable_is_named
 from connectors.transcript import event_of
+from connectors.worker import Worker
 
 log = structlog.get_logger(__name__)
 

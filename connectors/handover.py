@@ -167,10 +167,8 @@ class HandOver:
             )
         assistant = self.assistants.now.named(assistant_id)
         messages = _messages(text, assistant)
-        parts = [
-            Part.new(conversation, session, business or "", customer or "", body)
-            for body in messages
-        ]
+        to = (conversation, session, business or "", customer or "")
+        parts = [Part.new(*to, body) for body in messages]
         events = [_event("bot", text="\n".join(messages), data={}, metadata=metadata)]
         if back:
             events = [_event("resume"), *events, _listening()]
@@ -184,28 +182,19 @@ class HandOver:
             "lines": len(lines),
             "outbox_wake": self.outbox.wake,
         }
-        answer = await self.store.step(
-            "desk",
-            [
-                *session_keys(conversation),
-                keys.DESK,
-                self.outbox.items(conversation),
-                self.outbox.due,
-            ],
-            [
-                conversation,
-                json.dumps(told),
-                json.dumps(turn_record(parts, events=events, assistant=assistant.id)),
-                *map(json.dumps, events),
-                *lines,
-                *(part.write() for part in parts),
-            ],
-        )
+        record = turn_record(parts, events=events, assistant=assistant.id)
+        written = [*map(json.dumps, events), *lines, *(part.write() for part in parts)]
+        await self._step(conversation, [json.dumps(told), json.dumps(record), *written])
+        return [part.id for part in parts]
+
+    async def _step(self, conversation: str, arguments: Sequence[str]) -> None:
+        outbox = self.outbox
+        names = [*session_keys(conversation), keys.DESK, outbox.items(conversation), outbox.due]
+        answer = await self.store.step("desk", names, [conversation, *arguments])
         if answer < 0:
             raise SessionOver(_OVER)
         if not answer:
             raise NotHeld("take the conversation first: somebody else has it, or the assistant")
-        return [part.id for part in parts]
 
     async def _assistant(self, conversation: str) -> Assistant:
         name = await self.store.field(keys.session(conversation), "assistant")

@@ -25,7 +25,6 @@ from connectors.handover import HandOver
 from connectors.house_rules import HouseRules
 from connectors.ids import mask
 from connectors.inbox import Inbox
-from connectors.lanes import Worker
 from connectors.ledger import Ledger
 from connectors.outbox import Outbox
 from connectors.pace import Pace
@@ -42,6 +41,7 @@ from connectors.turn import LONGEST_WAIT_SECONDS, Turn, TurnRunner, style
 from connectors.twilio_account import TwilioAccount
 from connectors.twilio_api import TwilioApi
 from connectors.twilio_client import CALLS_AT_ONCE
+from connectors.worker import Worker
 
 log = structlog.get_logger(__name__)
 

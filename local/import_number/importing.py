@@ -30,7 +30,7 @@ def answered(question: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Desk:
+class Terminal:
     """Where files are, and who is talked to."""
 
     assistants: Path = field(default_factory=lambda: Settings.load().assistants_folder)
@@ -43,15 +43,20 @@ class Import:
     """One number, in or out."""
 
     def __init__(
-        self, number: str, assistant: str, settings: Settings, account: TwilioAccount, desk: Desk
+        self,
+        number: str,
+        assistant: str,
+        settings: Settings,
+        account: TwilioAccount,
+        terminal: Terminal,
     ) -> None:
         self.number = number
         self.assistant = assistant
         self.settings = settings
         self.account = account
-        self.desk = desk
-        self.record = record.Record(number, desk.records)
-        self.steps = Steps(account, number, desk.assistants, desk.say)
+        self.terminal = terminal
+        self.record = record.Record(number, terminal.records)
+        self.steps = Steps(account, number, terminal.assistants, terminal.say)
 
     async def bring(self, yes: bool) -> None:
         """Raises Refused, SettingsError, and what Twilio raises."""
@@ -60,7 +65,7 @@ class Import:
         found = await self._owned()
         planned = self._attachment() + plan.changes(found, public_url)
         if not planned:
-            self.desk.say("Nothing has to be changed.")
+            self.terminal.say("Nothing has to be changed.")
         else:
             self._show(planned, plan.warnings(found, planned))
             self._confirm(yes)
@@ -78,16 +83,18 @@ class Import:
         now = plan.state(await self._look()) | self._claims()
         planned = plan.undone(made, now)
         if kept := len(made) - len(planned):
-            self.desk.say(f"{kept} of {len(made)} are not as the import left them, and stay so.")
+            self.terminal.say(
+                f"{kept} of {len(made)} are not as the import left them, and stay so."
+            )
         if planned:
             self._show(planned, [])
             self._confirm(yes)
             await self.steps.make(planned)
         self.record.forget()
-        self.desk.say("The import is undone.")
+        self.terminal.say("The import is undone.")
 
     async def _look(self) -> Registration:
-        self.desk.say("asking Twilio about the number ...")
+        self.terminal.say("asking Twilio about the number ...")
         return (await self.account.registrations([self.number]))[self.number]
 
     async def _owned(self) -> Registration:
@@ -106,7 +113,7 @@ class Import:
 
     def _attachment(self) -> list[Change]:
         """The change of the assistants' files. Raises Refused."""
-        found = Assistants.load(self.desk.assistants)
+        found = Assistants.load(self.terminal.assistants)
         claims = [each.id for each in found.by_id.values() if self.number in each.numbers]
         if not self.assistant and (claims or self._is_ours_by_default(found)):
             return []
@@ -122,23 +129,25 @@ class Import:
         return self.number in self.settings.twilio.numbers and found.default is not None
 
     def _claims(self) -> dict[tuple[str, str, str], Value]:
-        found = Assistants.load(self.desk.assistants).by_id
+        found = Assistants.load(self.terminal.assistants).by_id
         return {(ASSISTANT, a.id, ANSWERS): self.number in a.numbers for a in found.values()}
 
     def _show(self, planned: list[Change], warnings: list[str]) -> None:
-        self.desk.say("This will be changed:")
+        self.terminal.say("This will be changed:")
         for change in planned:
-            self.desk.say(f"  {change}")
+            self.terminal.say(f"  {change}")
         for warning in warnings:
-            self.desk.say(f"Mind: {warning}")
+            self.terminal.say(f"Mind: {warning}")
 
     def _confirm(self, yes: bool) -> None:
-        if not yes and not self.desk.ask("Change it? [y/N] "):
+        if not yes and not self.terminal.ask("Change it? [y/N] "):
             raise Refused("Nothing was changed.")
 
     def _tell(self, found: Registration) -> None:
         trouble = astray(found, self.settings.twilio.public_url)
-        self.desk.say(f"Texts do not come yet: {trouble}." if trouble else "Texts to it come here.")
+        self.terminal.say(
+            f"Texts do not come yet: {trouble}." if trouble else "Texts to it come here."
+        )
         standing = judge(found)
         if standing.verdict is not Verdict.APPROVED:
-            self.desk.say(f"Its answers may not arrive: {standing}.")
+            self.terminal.say(f"Its answers may not arrive: {standing}.")

@@ -16,11 +16,12 @@ from connectors import keys
 from connectors.assistants import LiveAssistants
 from connectors.ids import conversation_id
 from connectors.inbox import Inbox
-from connectors.lanes import Claim, Lane, Worker
+from connectors.lanes import Claim, Lane
 from connectors.session_store import SessionStore
 from connectors.store import Store
 from connectors.turn import Turn, TurnRunner
 from connectors.wire import InboundText
+from connectors.worker import Worker
 
 BUSINESS, ADA, BEN = "+15550100001", "+15550109999", "+15550108888"
 

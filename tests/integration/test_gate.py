@@ -19,7 +19,6 @@ from connectors.errors import StoreUnavailable
 from connectors.gatekeeper import Gatekeeper
 from connectors.ids import conversation_id
 from connectors.inbox import Inbox, Outcome
-from connectors.lanes import Worker
 from connectors.ledger import Ledger
 from connectors.outbox import Outbox
 from connectors.pace import Pace
@@ -30,6 +29,7 @@ from connectors.settings import Twilio
 from connectors.store import Store
 from connectors.twilio_api import TwilioApi
 from connectors.wire import InboundText
+from connectors.worker import Worker
 from local.ports import free_port
 from local.pretend_twilio import create_app
 from local.pretend_twilio.server import PhoneServer

@@ -22,7 +22,6 @@ from connectors.errors import HeldByAnother, NotAllowed, NotHeld, SessionOver
 from connectors.handover import HELD, WAITING, HandedOver, HandOver
 from connectors.ids import conversation_id
 from connectors.inbox import Inbox
-from connectors.lanes import Worker
 from connectors.ledger import Ledger
 from connectors.part import Part
 from connectors.session_store import SessionStore
@@ -31,6 +30,7 @@ from connectors.transcript import Transcripts
 from connectors.turn import TurnRunner
 from connectors.window import obey
 from connectors.wire import InboundText
+from connectors.worker import Worker
 from tests.log import log_of
 
 pytestmark = pytest.mark.integration

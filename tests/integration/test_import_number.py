@@ -15,7 +15,7 @@ from connectors.assistants import Assistants
 from connectors.settings import ROOT
 from connectors.wiring import webhook
 from local.import_number.__main__ import main
-from local.import_number.importing import Desk
+from local.import_number.importing import Terminal
 from tests.pretend_business import (
     ACCOUNT,
     BUSINESS,
@@ -46,8 +46,10 @@ class Operator:
             self.said.append(question)
             return self.answer
 
-        desk = Desk(self.folder / "assistants", self.folder / "records", self.said.append, ask)
-        return main([number, *more], self.environ, desk)
+        terminal = Terminal(
+            self.folder / "assistants", self.folder / "records", self.said.append, ask
+        )
+        return main([number, *more], self.environ, terminal)
 
     def papers(self, **given: object) -> None:
         told = {"number": BUSINESS, **given}
@@ -200,8 +202,8 @@ def test_half_an_import_can_be_undone(operator: Operator) -> None:
         if words.startswith("changing number"):
             operator.papers(state="sold")  # Twilio knows it no more: 404
 
-    desk = Desk(operator.folder / "assistants", operator.folder / "records", say)
-    assert main([BUSINESS, "--yes"], operator.environ, desk) == 1
+    terminal = Terminal(operator.folder / "assistants", operator.folder / "records", say)
+    assert main([BUSINESS, "--yes"], operator.environ, terminal) == 1
     assert "UNDO=1" in operator.said[-1]
     assert operator.who_answers() == "default"
     assert operator.imports("--undo") == 0

@@ -11,10 +11,11 @@ from rasa.shared.core.events import UserUttered
 
 from connectors.assistants import Assistants
 from connectors.errors import LeaseLost, NothingToSay
-from connectors.lanes import Claim, Lane, Worker
+from connectors.lanes import Claim, Lane
 from connectors.session_store import SessionStore
 from connectors.store import Store
 from connectors.turn import Turn, current_turn
+from connectors.worker import Worker
 from tests.integration.office import Office, claim, office_of, text
 
 pytestmark = pytest.mark.integration

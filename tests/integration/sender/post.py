@@ -17,7 +17,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from connectors import keys
 from connectors.gatekeeper import Gatekeeper
-from connectors.lanes import Worker
 from connectors.ledger import Ledger
 from connectors.outbox import Outbox
 from connectors.pace import Pace
@@ -27,6 +26,7 @@ from connectors.settings import Twilio
 from connectors.store import Store
 from connectors.twilio_api import TwilioApi
 from connectors.wire import StatusReport
+from connectors.worker import Worker
 from local.ports import free_port
 from local.pretend_twilio import PretendConfig, create_app
 from local.pretend_twilio.server import PhoneServer
