@@ -75,9 +75,9 @@ async def test_a_holder_that_died_holds_up_nobody_for_long(
 
 
 async def test_a_long_turn_keeps_its_lock(processes: list[ConversationLocks]) -> None:
-    processes[0].lane.lease_seconds = 0.3
+    processes[0].lane.lease_seconds = 0.9
     async with processes[0].lock("c"):
-        await asyncio.sleep(0.6)  # twice the lease: only time ends it
+        await asyncio.sleep(1.8)  # twice the lease: only time ends it
         assert not isinstance(await processes[1]._take("c"), Claim)
 
 

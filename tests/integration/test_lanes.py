@@ -129,7 +129,7 @@ async def test_what_a_stopping_worker_holds_is_taken_over_at_once(
     await first.worker.stop()
     second.worker.start()
     assert await second.answers(1) == ["You said: hello"]
-    assert time.monotonic() - began < 3  # the lease would have lasted ten
+    assert time.monotonic() - began < 8  # the lease would have lasted ten
     await second.worker.stop()
 
 

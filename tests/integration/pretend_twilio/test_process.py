@@ -35,7 +35,7 @@ def test_the_process_ends_at_once_although_a_phone_is_open() -> None:
             next(events)
             process.send_signal(signal.SIGTERM)
             assert list(events) == []
-            assert process.wait(timeout=2) == 0
+            assert process.wait(timeout=10) == 0
 
 
 def test_the_process_refuses_to_play_a_real_account() -> None:

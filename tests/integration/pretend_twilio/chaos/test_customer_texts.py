@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue
-import time
 from datetime import datetime
 from typing import Any
 
@@ -64,14 +63,19 @@ def test_one_taken_copy_is_enough(business: Business, chaos: Rehearsal) -> None:
     assert entry["taken"] is True
 
 
-def test_a_late_text_is_late_by_no_less_and_no_more(chaos: Rehearsal) -> None:
-    chaos.script(webhooks=[{"delay_ms": [LATE_MS, LATE_MS + 50]}])
-    chaos.text("Hello?")
+def waited_ms(chaos: Rehearsal) -> float:
+    """From the only text to its post, as Twilio itself saw it."""
     [entry] = chaos.ledger()["texts"]
     created, posted = (
         datetime.fromisoformat(at) for at in (entry["created"], entry["posts"][0]["at"])
     )
-    assert LATE_MS <= (posted - created).total_seconds() * 1000 + 1 < LATE_MS + 2000
+    return (posted - created).total_seconds() * 1000 + 1
+
+
+def test_a_late_text_is_late_by_no_less_and_no_more(chaos: Rehearsal) -> None:
+    chaos.script(webhooks=[{"delay_ms": [LATE_MS, LATE_MS + 50]}])
+    chaos.text("Hello?")
+    assert LATE_MS <= waited_ms(chaos) < LATE_MS + 8000
 
 
 def test_a_text_can_be_overtaken(business: Business, chaos: Rehearsal) -> None:
@@ -90,10 +94,9 @@ def test_a_text_that_nobody_overtakes_goes_after_a_while(
     business: Business, chaos: Rehearsal
 ) -> None:
     chaos.script(webhooks=[{"reorder": 1, "hold_ms": LATE_MS}])
-    began = time.monotonic()
     chaos.text("Hello?")
     assert bodies(business, 1) == ["Hello?"]
-    assert LATE_MS / 1000 <= time.monotonic() - began < 2  # seconds, unless told otherwise
+    assert LATE_MS <= waited_ms(chaos) < 2000  # which it would be, unless told otherwise
     assert chaos.text("And now?")["answer"]["taken"] is True
 
 
