@@ -12,7 +12,7 @@ import structlog
 from rasa.core.channels.channel import UserMessage
 from sanic import Sanic
 
-from connectors import keys, rasa_patches, rasa_speed
+from connectors import rasa_patches, rasa_speed
 from connectors.assistants import LiveAssistants, attached
 from connectors.consent_history import ConsentHistory
 from connectors.consent_writer import ConsentWriter
@@ -41,6 +41,7 @@ from connectors.turn import LONGEST_WAIT_SECONDS, Turn, TurnRunner, style
 from connectors.twilio_account import TwilioAccount
 from connectors.twilio_api import TwilioApi
 from connectors.twilio_client import CALLS_AT_ONCE
+from connectors.window import Window
 from connectors.worker import Worker
 
 log = structlog.get_logger(__name__)
@@ -153,14 +154,14 @@ class Service:
         async def tell_more(turn: Turn) -> None:
             await session_store(app.ctx.agent).tell_more(turn)
 
-        async def left_open(conversation: str) -> str | None:
-            return await self.store.field(keys.session(conversation), "left_open")
+        async def window(conversation: str) -> Window:
+            return await session_store(app.ctx.agent).windows.read(conversation)
 
         return TurnRunner(
             to_rasa,
             apologise,
             tell_more,
-            left_open,
+            window,
             self.assistants,
             refused=self._kept_channel,
         )

@@ -78,17 +78,20 @@ class SessionStore(TrackerStore):
 
         Raises SessionOver in a turn whose texts came in a session that has ended.
         """
-        session, tracker = await self.windows.session(sender_id, self.domain)
         turn = _turn_of(sender_id)
-        if turn and turn.session != session:
+        window = turn.take_window() if turn else None
+        window = window or await self.windows.read(sender_id)
+        if turn and turn.session != window.session:
             raise SessionOver(OVER)
+        tracker = await self.windows.tracker(window, sender_id, self.domain)
         if turn and tracker:
-            obey(tracker, await self.store.field(keys.session(sender_id), "desk"))
+            obey(tracker, window.desk)
         return tracker
 
     async def retrieve_full_tracker(self, conversation_id: str) -> DialogueStateTracker | None:
         """All of the live session, or None."""
-        return (await self.windows.session(conversation_id, self.domain, whole=True))[1]
+        window = await self.windows.read(conversation_id, whole=True)
+        return await self.windows.tracker(window, conversation_id, self.domain)
 
     async def create_tracker(
         self, sender_id: str, append_action_listen: bool = True

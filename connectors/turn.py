@@ -28,6 +28,7 @@ from connectors.left_open import NOTHING, LeftOpen, is_more
 from connectors.part import Part
 from connectors.reply import Refused, SmsReply
 from connectors.sensitive import without_secrets
+from connectors.window import Window
 
 log = structlog.get_logger(__name__)
 
@@ -57,6 +58,7 @@ class Turn:
     assistant: Assistant
     late: tuple[WaitingText, ...] = ()  # of sessions that ended meanwhile; not answered
     reply: SmsReply = field(default_factory=SmsReply)
+    window: Window | None = None  # of its session; read when it began
     left_open: LeftOpen = NOTHING  # by the answer before this one
     tells_more: bool = False  # the answer is the rest of that one
     committed: bool = False
@@ -84,6 +86,11 @@ class Turn:
     def session(self) -> str:
         """The one that the texts came in."""
         return self.texts[-1].session
+
+    def take_window(self) -> Window | None:
+        """Once: whoever reads again wants to know what has changed."""
+        window, self.window = self.window, None
+        return window
 
     @property
     def age_seconds(self) -> float:
@@ -186,7 +193,7 @@ class TurnRunner:
 
     `to_rasa` runs a message through the agent and returns after the tracker was saved, within the
     assistant's deadline and a margin; `apologise` commits a plain sentence without Rasa, and
-    `tell_more` the rest of the last answer; `left_open` is what Redis has of that. `refused` is
+    `tell_more` the rest of the last answer; `window` reads a conversation's session. `refused` is
     told of a conversation for which somebody kept the channel of a turn that is over.
     """
 
@@ -195,14 +202,14 @@ class TurnRunner:
         to_rasa: Callable[[UserMessage], Awaitable[None]],
         apologise: Callable[[Turn, str], Awaitable[None]],
         tell_more: Callable[[Turn], Awaitable[None]],
-        left_open: Callable[[str], Awaitable[str | None]],
+        window: Callable[[str], Awaitable[Window]],
         assistants: LiveAssistants,
         refused: Refused | None = None,
     ) -> None:
         self.to_rasa = to_rasa
         self.apologise = apologise
         self.tell_more = tell_more
-        self.left_open = left_open
+        self.window = window
         self.assistants = assistants
         self.refused = refused
 
@@ -250,7 +257,8 @@ class TurnRunner:
         )
 
     async def _answer(self, turn: Turn) -> None:
-        turn.left_open = LeftOpen.read(await self.left_open(turn.conversation))
+        turn.window = await self.window(turn.conversation)
+        turn.left_open = LeftOpen.read(turn.window.left_open)
         if turn.asks_for_more():
             await self.tell_more(turn)
         else:

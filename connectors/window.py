@@ -8,6 +8,7 @@ the last but one with all events since.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,6 +57,23 @@ class Place:
         tracker._place = self
 
 
+@dataclass(frozen=True)
+class Window:
+    """What is kept of a live session, as it was read in one round trip; `session` is "" for none.
+
+    `desk` and `left_open` are as in the session's hash (see handover and left_open). `behind` and
+    `next_at` count the session's events before these, and before its last snapshot.
+    """
+
+    session: str
+    desk: str
+    left_open: str
+    snapshot: str
+    behind: int
+    next_at: int
+    events: Sequence[str]
+
+
 class Windows:
     """Reads trackers. `turns` is how many a window has at least, twice that is the most."""
 
@@ -63,22 +81,28 @@ class Windows:
         self.store = store
         self.turns = turns
 
-    async def session(
-        self, conversation: str, domain: Domain, *, whole: bool = False
-    ) -> tuple[str, DialogueStateTracker | None]:
-        """The live session's id, or "", and its tracker, if it has events. In one round trip."""
-        session, before, at, next_at, events = await self.store.step(
+    async def read(self, conversation: str, *, whole: bool = False) -> Window:
+        """Raises StoreUnavailable."""
+        answer = await self.store.step(
             "window", session_keys(conversation), [conversation, "1" if whole else "0"]
         )
-        if not events:
-            return session, None
-        told: list[dict[str, Any]] = json.loads(before) if before else []
-        dumped = [*told, *map(json.loads, events)]
+        return Window(*answer)
+
+    async def tracker(
+        self, window: Window, conversation: str, domain: Domain
+    ) -> DialogueStateTracker | None:
+        """None if there are no events. Raises StoreUnavailable."""
+        if not window.events:
+            return None
+        told: list[dict[str, Any]] = json.loads(window.snapshot) if window.snapshot else []
+        dumped = [*told, *map(json.loads, window.events)]
         tracker = DialogueStateTracker.from_dict(conversation, dumped, domain.slots)
         if told and _goes_back_too_far(tracker, len(told)):
-            return await self.session(conversation, domain, whole=True)
-        Place(session, len(dumped), len(told) + next_at - (0 if whole else at)).keep_on(tracker)
-        return session, tracker
+            whole = await self.read(conversation, whole=True)
+            return await self.tracker(whole, conversation, domain)
+        since = len(told) + window.next_at - window.behind
+        Place(window.session, len(dumped), since).keep_on(tracker)
+        return tracker
 
     def next_snapshot(self, tracker: DialogueStateTracker, since: int) -> list[Event]:
         """The snapshot to store with a tracker; [] while it is not time for one."""
@@ -101,7 +125,7 @@ def _goes_back_too_far(tracker: DialogueStateTracker, told: int) -> bool:
     return len(left) < _LEAST_TURNS
 
 
-def obey(tracker: DialogueStateTracker, desk: str | None) -> None:
+def obey(tracker: DialogueStateTracker, desk: str) -> None:
     """Pause or resume a tracker as `desk` has it.
 
     A turn that was under way while an operator took the conversation, or gave it back, may have

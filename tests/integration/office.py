@@ -99,11 +99,8 @@ def office_of(store: Store, sessions: SessionStore, settle_ms: int = 0) -> Offic
     async def apologise(turn: Turn, reason: str) -> None:
         await sessions.apologise(turn, SORRY, reason)
 
-    async def left_open(conversation: str) -> str | None:
-        return await store.field(keys.session(conversation), "left_open")
-
     runner = TurnRunner(
-        assistant.handle, apologise, sessions.tell_more, left_open, LiveAssistants()
+        assistant.handle, apologise, sessions.tell_more, sessions.windows.read, LiveAssistants()
     )
     return Office(store, inbox, assistant, Worker(inbox.lane, runner.handle, concurrency=8))
 

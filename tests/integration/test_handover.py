@@ -127,14 +127,11 @@ async def shop(
         RasaInOneLine(sessions),
     )
 
-    async def left_open(conversation: str) -> str | None:
-        return await store.field(keys.session(conversation), "left_open")
-
     runner = TurnRunner(
         rasa.handle,
         lambda turn, reason: sessions.apologise(turn, SORRY, reason),
         sessions.tell_more,
-        left_open,
+        sessions.windows.read,
         assistants,
     )
     worker = Worker(inbox.lane, runner.handle, concurrency=2, longest_wait=0.05)
@@ -360,6 +357,6 @@ async def test_what_the_desk_says_counts(shop: Shop) -> None:
     assert not tracker.is_paused()
     assert tracker.latest_action_name == "action_listen"
     before = len(tracker.events)
-    obey(tracker, None)
+    obey(tracker, "")
     obey(tracker, "back")
     assert len(tracker.events) == before
