@@ -109,7 +109,7 @@ def run_graph(
 ) -> dict[str, Any]:
     """Rasa asks dask, a scheduler for clusters, to run a handful of functions one by one."""
     wanted = targets or runner._graph_schema.target_names
-    graph = runner._build_dask_graph(runner._graph_schema.minimal_graph_schema(wanted))
+    graph = dict(_graph(runner, tuple(wanted)))
     if inputs:
         runner._add_inputs_to_graph(inputs, graph)
     for name in wanted:
@@ -120,6 +120,15 @@ def run_graph(
         return dict(_result(name, graph, results) for name in wanted)
     except RuntimeError as error:
         raise GraphRunError("Error running runner.") from error
+
+
+def _graph(runner: DaskGraphRunner, wanted: tuple[str, ...]) -> dict[str, Any]:
+    """The nodes that these need. A model's graph never changes, so it is worked out once."""
+    graphs: dict[tuple[str, ...], dict[str, Any]] = vars(runner).setdefault("_graphs", {})
+    if wanted not in graphs:
+        schema = runner._graph_schema.minimal_graph_schema(list(wanted))
+        graphs[wanted] = runner._build_dask_graph(schema)
+    return graphs[wanted]
 
 
 def _result(name: str, graph: dict[str, Any], results: dict[str, Any]) -> Any:

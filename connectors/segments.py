@@ -6,8 +6,8 @@ take two. Anything outside makes the whole message UCS-2: 70 or 67 UTF-16 units.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Iterable
+from math import ceil
 from typing import NamedTuple
 
 MAX_CHARACTERS = 1600  # Twilio refuses more with error 21617
@@ -17,6 +17,7 @@ _BASIC = frozenset(
     "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
 _EXTENSION = frozenset("\f^{}\\[~]|€")
+_GSM7 = _BASIC | _EXTENSION
 
 
 class Segments(NamedTuple):
@@ -27,39 +28,44 @@ class Segments(NamedTuple):
     segments: int
 
 
-@lru_cache(maxsize=256)
+def is_gsm7(text: str) -> bool:
+    return set(text) <= _GSM7
+
+
 def count(text: str) -> Segments:
-    """What Twilio will bill for this text. Every reply is counted four times on its way out, and
-    the fixed texts at every text that comes in."""
-    if all(c in _BASIC or c in _EXTENSION for c in text):
-        return _count(text, "GSM-7", _septets, alone=160, linked=153)
-    return _count(text, "UCS-2", _utf16_units, alone=70, linked=67)
+    """What Twilio will bill for this text."""
+    used = set(text)
+    if used <= _GSM7:
+        return _count(text, "GSM-7", used & _EXTENSION, alone=160, linked=153)
+    return _count(text, "UCS-2", _pairs(used), alone=70, linked=67)
 
 
-def _septets(character: str) -> int:
-    return 2 if character in _EXTENSION else 1
+def _pairs(characters: Iterable[str]) -> set[str]:
+    """Those that take two UTF-16 units."""
+    return {character for character in characters if ord(character) > 0xFFFF}
 
 
-def _utf16_units(character: str) -> int:
-    return 2 if ord(character) > 0xFFFF else 1
-
-
-def _count(
-    text: str, encoding: str, size: Callable[[str], int], *, alone: int, linked: int
-) -> Segments:
-    sizes = [size(c) for c in text]
-    units = sum(sizes)
+def _count(text: str, encoding: str, double: set[str], *, alone: int, linked: int) -> Segments:
+    """`double` are the characters in it that take two units."""
+    units = _units(text, double)
     if units <= alone:
         return Segments(encoding, units, 1)
+    if not double:
+        return Segments(encoding, units, ceil(units / linked))
     segments, used = 1, 0
-    for each in sizes:
+    for character in text:
         # A pair is never torn apart: what does not fit whole begins the next segment.
-        if used + each > linked:
+        size = 2 if character in double else 1
+        if used + size > linked:
             segments, used = segments + 1, 0
-        used += each
+        used += size
     return Segments(encoding, units, segments)
+
+
+def _units(text: str, double: set[str]) -> int:
+    return len(text) + sum(map(text.count, double))
 
 
 def utf16_length(text: str) -> int:
     """How Twilio counts the characters of a message, of which it takes MAX_CHARACTERS."""
-    return sum(map(_utf16_units, text))
+    return len(text) if text.isascii() else _units(text, _pairs(set(text)))

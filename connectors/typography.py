@@ -9,7 +9,7 @@ import unicodedata
 
 import regex
 
-from connectors.segments import count
+from connectors.segments import is_gsm7
 
 # Twilio's Smart Encoding replaces much the same. Done here, it is done before anything is counted.
 _ALIKE = {
@@ -64,14 +64,15 @@ def typeset(text: str, *, emoji: bool = False) -> str:
     if not emoji:
         text = _without_emoji(text)
     plain = _tidy(_DEGREES.sub(" ", _compatible(text)).translate(_TABLE))
-    return plain if count(plain).encoding == "GSM-7" else _tidy(text)
+    return plain if is_gsm7(plain) else _tidy(text)
 
 
 def readable(text: str) -> str:
     """Without control characters, which show as boxes, and without what does not show at all."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
-    kept = "".join(char for char in text if _is_shown(char))
-    return regex.sub(r"\n{3,}", "\n\n", regex.sub(r" +\n", "\n", kept)).strip()
+    if not text.replace("\n", "").isprintable():
+        text = "".join(char for char in text if _is_shown(char))
+    return regex.sub(r"\n{3,}", "\n\n", regex.sub(r" +\n", "\n", text)).strip()
 
 
 def _is_shown(char: str) -> bool:
@@ -82,10 +83,9 @@ def _is_shown(char: str) -> bool:
 
 def _compatible(text: str) -> str:
     """Wide forms, ligatures, odd spaces and fractions as the plain characters they stand for."""
-    return "".join(
-        char if char in _ALIKE or count(char).encoding == "GSM-7" else _decomposed(char)
-        for char in text
-    )
+    if is_gsm7(text):
+        return text
+    return "".join(char if char in _ALIKE or is_gsm7(char) else _decomposed(char) for char in text)
 
 
 def _decomposed(char: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.plain_text import plain_text
+from connectors.plain_text import _read, plain_text
 
 
 @pytest.mark.parametrize(
@@ -60,3 +60,12 @@ def test_nothing_makes_it_stumble_or_lose_a_letter(text: str) -> None:
     if "``" not in text:
         kept = [char for char in plain_text(text) if char in "ab"]
         assert kept.count("a") >= text.count("a") - text.count("&")
+
+
+PIECES = ["a", "é", "Z", "1", "x.com", "http://a.b/c", "www.a.eu", "10.", "1)", "2-3", "--", "=="]
+SIGNS = [*" \n.,:;!?'\"()$%/-_*#|\u00a0\u2028\t", "  \n", "\n\n", "\n- ", "\n1. "]
+
+
+@given(st.lists(st.sampled_from([*PIECES, *SIGNS]), max_size=30).map("".join))
+def test_a_text_without_signs_is_what_the_parser_makes_of_it(text: str) -> None:
+    assert plain_text(text) == _read(text)
