@@ -24,12 +24,14 @@ class Claim:
     """One conversation, held until committed, released, or the lease is lost.
 
     `tries` counts claims since the last success, this one included; `items` are the oldest first.
+    `next_seconds` is how long nothing else is due.
     """
 
     conversation: str
     fence: int
     tries: int
     items: tuple[str, ...]
+    next_seconds: float = 0.0
 
 
 def backoff(tries: int, longest: float = BACKOFF_SECONDS[-1]) -> float:
@@ -68,8 +70,8 @@ class Lane:
         )
         if len(answer) == 1:
             return float("inf") if answer[0] < 0 else answer[0] / 1000
-        _, conversation, fence, tries, items = answer
-        return Claim(conversation, int(fence), int(tries), tuple(items))
+        next_ms, conversation, fence, tries, items = answer
+        return Claim(conversation, int(fence), int(tries), tuple(items), next_ms / 1000)
 
     async def renew(self, claim: Claim) -> None:
         """Begin the lease anew. Raises LeaseLost."""

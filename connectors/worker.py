@@ -41,6 +41,7 @@ class Worker:
         self.longest_wait = longest_wait
         self._slots = asyncio.Semaphore(concurrency)
         self._woken = asyncio.Event()
+        self._due_at = 0.0  # when it is worth looking again, by the loop's clock
         self._running: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._unreachable = False
@@ -84,21 +85,28 @@ class Worker:
 
     async def _next(self) -> Claim:
         while True:
+            await self._until_due()
             self._woken.clear()
-            wait = LOOK_AGAIN_SECONDS
+            found: Claim | float = LOOK_AGAIN_SECONDS
             try:
                 found = await self.lane.claim()
                 self._reached()
             except StoreUnavailable as error:
                 self._not_reached(error)
-            else:
-                if isinstance(found, Claim):
-                    return found
-                wait = min(found, LOOK_AGAIN_SECONDS)
-            # Not asyncio.wait_for: before Python 3.12 it can swallow the cancellation of a stop.
-            timer = asyncio.get_running_loop().call_later(wait, self._woken.set)
-            await self._woken.wait()
-            timer.cancel()
+            wait = found.next_seconds if isinstance(found, Claim) else found
+            self._due_at = asyncio.get_running_loop().time() + min(wait, LOOK_AGAIN_SECONDS)
+            if isinstance(found, Claim):
+                return found
+
+    async def _until_due(self) -> None:
+        """Until something is due, as far as is known, or somebody says so."""
+        loop = asyncio.get_running_loop()
+        if self._due_at <= loop.time():
+            return
+        # Not asyncio.wait_for: before Python 3.12 it can swallow the cancellation of a stop.
+        timer = loop.call_at(self._due_at, self._woken.set)
+        await self._woken.wait()
+        timer.cancel()
 
     async def _listen(self) -> None:
         while True:

@@ -11,12 +11,12 @@ from rasa.shared.core.events import UserUttered
 
 from connectors.assistants import Assistants
 from connectors.errors import LeaseLost, NothingToSay
-from connectors.lanes import Claim, Lane
+from connectors.lanes import LEASE_SECONDS, Claim, Lane
 from connectors.session_store import SessionStore
 from connectors.store import Store
 from connectors.turn import Turn, current_turn
 from connectors.worker import Worker
-from tests.integration.office import Office, claim, office_of, text
+from tests.integration.office import ADA, BEN, Office, claim, office_of, text
 
 pytestmark = pytest.mark.integration
 
@@ -35,6 +35,14 @@ async def test_a_worker_ends_at_whatever_moment_it_is_stopped(valkey_url: str) -
         await worker.stop()
         assert all(task.done() for task in worker._loops), turns_of_the_loop
         await store.close()
+
+
+async def test_a_claim_tells_when_somebody_else_is_due(office: Office) -> None:
+    await office.inbox.accept(text(1, "hello", ADA))
+    await office.inbox.accept(text(2, "hello", BEN))
+    assert (await claim(office.inbox.lane)).next_seconds == 0
+    # Nobody, but for a lease that may end.
+    assert LEASE_SECONDS / 2 < (await claim(office.inbox.lane)).next_seconds <= LEASE_SECONDS
 
 
 class TestFence:
