@@ -5,11 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
 from typing import Any
 
 from review.record import Record
 from review.turn_facts import OWN_SLOTS, mapping
+from review.wording import iso
 
 MOST = 10_000  # sessions in one file
 COLUMNS = (
@@ -63,11 +63,6 @@ def as_tracker(records: Iterable[Record], conversation: str) -> dict[str, Any]:
         "latest_action_name": action,
         "events": events,
     }
-
-
-def iso(at_ms: int) -> str:
-    moment = datetime.fromtimestamp(at_ms / 1000, timezone.utc)
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def _cell(value: Any) -> Any:

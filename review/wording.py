@@ -21,7 +21,8 @@ def moment(at_ms: int) -> datetime:
 
 
 def iso(at_ms: int) -> str:
-    return moment(at_ms).isoformat(timespec="seconds")
+    """As a page and a file have it: 2026-11-23T16:39:38Z."""
+    return moment(at_ms).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def clock(at_ms: int) -> str:
