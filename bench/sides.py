@@ -42,6 +42,8 @@ HIDDEN = (
 NO_LIMITS = {
     "LIMIT_TEXTS_PER_MINUTE": "0",
     "LIMIT_TEXTS_PER_DAY": "0",
+    "LIMIT_CUSTOMER_SEGMENTS_PER_MINUTE": "0",
+    "LIMIT_CUSTOMER_SEGMENTS_PER_DAY": "0",
     "LLM_CALLS_AT_ONCE": "100",  # neither do the other sides spare the model
 }
 STOCK = Path(__file__).parent / "stock"

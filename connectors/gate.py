@@ -19,7 +19,8 @@ class Facts:
 
     `session` is the live one's id, "" if there is none; `between` are the two numbers, ours first,
     of the text that opened it. `consent` is the ledger's word. `unapproved` says why our number may
-    not answer. `segments_left` is what the day's brake leaves; None is no brake.
+    not answer. `segments_left` is what the day's brake leaves; `minute_left` and `day_left` what
+    the limits of this customer leave. None is no limit.
     """
 
     session: str
@@ -28,6 +29,8 @@ class Facts:
     ledger_is_whole: bool
     unapproved: str = ""
     segments_left: int | None = None
+    minute_left: int | None = None
+    day_left: int | None = None
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,14 @@ TURN_IS_OVER = Refusal(
     "turn_over", "say it in the turn, or set a reminder: the channel ends with the turn"
 )
 BRAKE = Refusal("segments_per_day", "raise LIMIT_SEGMENTS_PER_DAY, or wait for tomorrow (UTC)")
+CUSTOMER_MINUTE = Refusal(
+    "customer_segments_per_minute",
+    "wait a minute, or raise LIMIT_CUSTOMER_SEGMENTS_PER_MINUTE",
+    for_now=True,
+)
+CUSTOMER_DAY = Refusal(
+    "customer_segments_per_day", "raise LIMIT_CUSTOMER_SEGMENTS_PER_DAY, or wait for tomorrow"
+)
 
 
 def why_not(errand: Errand, facts: Facts) -> Refusal | None:
@@ -115,10 +126,23 @@ def _brake(errand: Errand, facts: Facts) -> Refusal | None:
     return BRAKE if errand.segments > facts.segments_left else None
 
 
+def _customer(errand: Errand, facts: Facts) -> Refusal | None:
+    """The message that reaches a limit still leaves whole. Keywords are answered all the same, and
+    the notice of a limit comes once a day."""
+    if errand.kind != REPLY:
+        return None
+    if facts.day_left is not None and facts.day_left <= 0:
+        return CUSTOMER_DAY
+    if facts.minute_left is not None and facts.minute_left <= 0:
+        return CUSTOMER_MINUTE
+    return None
+
+
 _RULES: tuple[Callable[[Errand, Facts], Refusal | None], ...] = (
     _number,
     _ledger,
     _consent,
     _session,
     _brake,
+    _customer,
 )

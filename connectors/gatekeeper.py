@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import structlog
 
@@ -13,6 +13,7 @@ from connectors.ids import mask
 from connectors.part import Part
 from connectors.segments import count
 from connectors.session_log import REFUSED, SessionLog
+from connectors.settings import NO_LIMITS, Limits
 from connectors.store import Store
 
 log = structlog.get_logger(__name__)
@@ -21,20 +22,20 @@ log = structlog.get_logger(__name__)
 class Gatekeeper:
     """Every step raises StoreUnavailable.
 
-    `unapproved` says why one of our numbers may not answer, or "". `segments_per_day` is the brake
-    for all customers together; 0 is none.
+    `unapproved` says why one of our numbers may not answer, or "". Of the `limits`, those on
+    segments count here.
     """
 
     def __init__(
         self,
         store: Store,
         unapproved: Callable[[str], str] = lambda number: "",
-        segments_per_day: int = 0,
+        limits: Limits = NO_LIMITS,
     ) -> None:
         self.store = store
         self.log = SessionLog(store)
         self.unapproved = unapproved
-        self.segments_per_day = segments_per_day
+        self.limits = limits
 
     async def refusal(self, part: Part) -> Refusal | None:
         """Why a part may not leave now, or None."""
@@ -67,19 +68,24 @@ class Gatekeeper:
         raise NotAllowed(refusal.reason, refusal.do)
 
     async def facts(self, conversation: str) -> Facts:
-        session, business, customer, consent, whole, segments = await self.store.step(
+        session, business, customer, consent, whole, *sent = await self.store.step(
             "facts",
-            [keys.session(conversation), keys.CONSENT, keys.ID_KEY],
+            [keys.session(conversation), keys.CONSENT, keys.ID_KEY, keys.limits(conversation)],
             [conversation, keys.DAY_PREFIX],
         )
-        left = self.segments_per_day - segments if self.segments_per_day else None
         between = (business, customer) if customer else ("", "")
         reason = self.unapproved(business) if customer else ""
-        return Facts(session, between, consent, bool(whole), reason, left)
+        return Facts(session, between, consent, bool(whole), reason, *self._left(*sent))
 
-    async def note_sent(self, part: Part) -> None:
-        if self.segments_per_day:
-            await self._count("segments", count(part.body).segments)
+    def _left(self, all_today: int, in_minute: int, in_day: int) -> Iterator[int | None]:
+        """What the limits leave, of the segments that were sent: to all, and to one customer."""
+        limits = self.limits
+        for limit, sent in (
+            (limits.segments_per_day, all_today),
+            (limits.customer_segments_per_minute, in_minute),
+            (limits.customer_segments_per_day, in_day),
+        ):
+            yield limit - sent if limit else None
 
     async def note_refused(self, reason: str) -> None:
         await self._count(f"refused:{reason}", 1)

@@ -11,14 +11,12 @@ from connectors import keys
 from connectors.assistant import Texts
 from connectors.consent import Ask, Request, out_state, plain_words, read_request
 from connectors.part import HELP, NOTICE, OPTED_IN, OPTED_OUT, Part
-from connectors.settings import Limits
+from connectors.settings import NO_LIMITS, Limits
 from connectors.turn_record import turn_record
 from connectors.wire import InboundText
 
 # Nobody but a machine sends the same words more often in a minute.
 SAME_PER_MINUTE = 5
-
-NO_LIMITS = Limits(0, 0, 0)
 
 # Why a text is not answered, and what to do about it.
 REASONS = {
@@ -28,6 +26,8 @@ REASONS = {
     "loop": "look whether a machine answers there; the next other text is answered again",
     "too_fast": "raise LIMIT_TEXTS_PER_MINUTE if people do text so fast",
     "too_many": "raise LIMIT_TEXTS_PER_DAY if people do text so much",
+    "customer_segments_per_minute": "raise LIMIT_CUSTOMER_SEGMENTS_PER_MINUTE if need be",
+    "customer_segments_per_day": "raise LIMIT_CUSTOMER_SEGMENTS_PER_DAY if need be",
     "outdated": "nothing: it came late, and the customer has decided otherwise since",
 }
 
@@ -73,6 +73,8 @@ class HouseRules:
                 "digest": hashlib.sha256(plain_words(text.body).encode()).hexdigest()[:16],
                 "per_minute": self.limits.texts_per_minute,
                 "per_day": self.limits.texts_per_day,
+                "segments_per_minute": self.limits.customer_segments_per_minute,
+                "segments_per_day": self.limits.customer_segments_per_day,
                 "same": SAME_PER_MINUTE,
                 "sent_ms": sent_ms,
                 "do": REASONS,
@@ -85,12 +87,13 @@ class HouseRules:
     def _answers(self, text: InboundText, conversation: str, ask: Ask) -> list[str]:
         """Parts, each with the record of its turn."""
         texts = self.texts(text.business)
+        notices = [(NOTICE, texts.too_fast), (NOTICE, texts.too_many)]
         said = {
             Ask.STOP: [(OPTED_OUT, texts.opted_out)],
             Ask.START: [(OPTED_IN, texts.opted_in)],
-            Ask.YES: [(OPTED_IN, texts.opted_in)],
+            Ask.YES: [(OPTED_IN, texts.opted_in), *notices],
             Ask.HELP: [(HELP, texts.help)],
-        }.get(ask, [(NOTICE, texts.too_fast), (NOTICE, texts.too_many)])
+        }.get(ask, notices)
         return [
             line for kind, body in said for line in _part_and_record(text, conversation, kind, body)
         ]

@@ -58,7 +58,7 @@ def place(part_id: str) -> str:
 
 
 def limits(conversation: str) -> str:
-    """Hash: how much a customer texted lately; see lua/accept.lua."""
+    """Hash: how much a customer texted lately (lua/accept.lua), and was sent (lua/settle.lua)."""
     return f"sms:limits:{conversation}"
 
 

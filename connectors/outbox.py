@@ -135,6 +135,7 @@ class Outbox:
                 keys.message(sid),
                 keys.LOG,
                 keys.part_sid(part.id),
+                keys.limits(conversation),
             ],
             [
                 conversation,
@@ -150,6 +151,9 @@ class Outbox:
                 part.session,
                 kind,
                 json.dumps(record),
+                count(part.body).segments,
+                keys.DAY_PREFIX,
+                keys.DAY_SECONDS,
             ],
         )
         held(answer)

@@ -174,7 +174,6 @@ class Sender:
 
     async def _sent(self, claim: Claim, part: Part, accepted: Accepted) -> None:
         await self.outbox.sent(claim, part, accepted.sid, accepted.status)
-        await self.gatekeeper.note_sent(part)
         log.info(
             "sms.sent",
             sid=accepted.sid,

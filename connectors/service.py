@@ -82,9 +82,7 @@ class Service:
         history = ConsentHistory(self.settings.session_log_url)
         self.ledger = Ledger(self.store, history.last_words, history.words_since)
         self.consent_writer = ConsentWriter(self.store, history.add)
-        self.gatekeeper = Gatekeeper(
-            self.store, self._unapproved, self.settings.limits.segments_per_day
-        )
+        self.gatekeeper = Gatekeeper(self.store, self._unapproved, self.settings.limits)
 
         follow_ups = FollowUps(
             self.gatekeeper, lambda n: style(self.assistants.now.standing_in_for(n))

@@ -69,14 +69,17 @@ class Model:
 
 @dataclass(frozen=True)
 class Limits:
-    """Of each customer, how many texts are answered; of all together, how many segments are sent.
-
-    0 is no limit.
-    """
+    """Of each customer, how many texts are answered and how many segments they are sent; of all
+    together, how many segments are sent. 0 is no limit."""
 
     texts_per_minute: int = 30
     texts_per_day: int = 500
     segments_per_day: int = 0
+    customer_segments_per_minute: int = 60
+    customer_segments_per_day: int = 1_000
+
+
+NO_LIMITS = Limits(0, 0, 0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -266,6 +269,18 @@ class _Reader:
             self.whole("LIMIT_TEXTS_PER_MINUTE", Limits.texts_per_minute, low=0, high=10_000),
             self.whole("LIMIT_TEXTS_PER_DAY", Limits.texts_per_day, low=0, high=1_000_000),
             self.whole("LIMIT_SEGMENTS_PER_DAY", Limits.segments_per_day, low=0, high=10**9),
+            self.whole(
+                "LIMIT_CUSTOMER_SEGMENTS_PER_MINUTE",
+                Limits.customer_segments_per_minute,
+                low=0,
+                high=100_000,
+            ),
+            self.whole(
+                "LIMIT_CUSTOMER_SEGMENTS_PER_DAY",
+                Limits.customer_segments_per_day,
+                low=0,
+                high=10**7,
+            ),
         )
 
     def model(self, prefix: str, default_url: str) -> Model:

@@ -37,7 +37,7 @@ class Desk:
 
     @classmethod
     def open(cls, settings: Settings, store: Store, database: Database) -> Desk:
-        gatekeeper = Gatekeeper(store, segments_per_day=settings.limits.segments_per_day)
+        gatekeeper = Gatekeeper(store, limits=settings.limits)
         assistants = LiveAssistants(settings.assistants_folder)
         seconds = settings.session_ttl_seconds
         return cls(HandOver(store, assistants, seconds, gatekeeper), database)

@@ -10,9 +10,11 @@
 --       ask ('', stop, start, yes, help), how (for the log), word (stop's, for the ledger), heard
 --       (Advanced Opt-Out has answered), twilio (it answers that keyword if it must), refuse (why
 --       it is not answered at all, or ''), digest (of its words), per_minute, per_day, same (how
---       many are answered; 0: no limit), sent_ms (when it was sent, if that is long ago; or 0),
+--       many are answered; 0: no limit), segments_per_minute, segments_per_day (sent to the customer,
+--       see settle.lua; the texts after so many are not answered, 0: no limit), sent_ms (when it was sent, if that is long ago; or 0),
 --       do (for each reason to refuse), day_prefix, day_seconds, outbox_wake
--- The answers are the keyword's; or, for other texts, the two notices: too_fast, too_many.
+-- The answers are the keyword's; or, for other texts, the two notices: too_fast, too_many. For YES,
+-- which may be either, they are all three.
 -- Returns {1, ''}; {0, ''} for a text that was accepted before; {2, ask} for a keyword; {3, why} for
 -- a text that is not answered; {-1, ''} if the conversation was named with another id key than the
 -- one kept here, because Redis has lost its data meanwhile.
@@ -48,7 +50,13 @@ local function counted(name, window)
   return redis.call('HINCRBY', KEYS[13], name, 1)
 end
 
-local function over_the_limit()
+-- Is the customer sent as much as they may be, in the window that settle.lua counts?
+local function is_used_up(name, limit, window)
+  local from = tonumber(redis.call('HGET', KEYS[13], name .. '_from') or 0)
+  return limit > 0 and now - from < window and tonumber(redis.call('HGET', KEYS[13], name)) >= limit
+end
+
+local function over_the_limit(ask)
   if rules.per_minute > 0 then
     if redis.call('HGET', KEYS[13], 'digest') ~= rules.digest then
       redis.call('HSET', KEYS[13], 'digest', rules.digest)
@@ -58,24 +66,29 @@ local function over_the_limit()
     if counted('minute', 60000) > rules.per_minute then return 'too_fast' end
   end
   if rules.per_day > 0 and counted('day', 86400000) > rules.per_day then return 'too_many' end
+  if ask ~= '' then return nil end -- keywords are answered all the same
+  if is_used_up('sent_minute', rules.segments_per_minute, 60000) then return 'customer_segments_per_minute' end
+  if is_used_up('sent_day', rules.segments_per_day, 86400000) then return 'customer_segments_per_day' end
   return nil
 end
 
 -- The customer is told once a day, while a session is live.
 local function tell_of_limit(why)
-  local session, at = redis.call('HGET', KEYS[1], 'id'), ({too_fast = 13, too_many = 15})[why]
+  local session, at = redis.call('HGET', KEYS[1], 'id'), ({
+    too_fast = 13, customer_segments_per_minute = 13, too_many = 15, customer_segments_per_day = 15,
+  })[why]
   if not session or not at then return end
   local told = tonumber(redis.call('HGET', KEYS[13], 'told_' .. why) or 0)
   if now - told < 86400000 then return end
   redis.call('HSET', KEYS[13], 'told_' .. why, now)
-  answer(session, at)
+  answer(session, rules.ask == 'yes' and at + 2 or at)
 end
 
 if rules.refuse ~= '' then return refuse(rules.refuse) end
 local ask = rules.ask
 if ask == 'yes' then ask = is_out and 'start' or '' end
 if ask == '' and is_out then return refuse('opted_out') end
-local over = over_the_limit()
+local over = over_the_limit(ask)
 if ask == '' and over then
   tell_of_limit(over)
   return refuse(over)

@@ -139,6 +139,8 @@ def rehearsal(
                 # Who texts the same all the time is a machine, elsewhere.
                 "LIMIT_TEXTS_PER_MINUTE": "0",
                 "LIMIT_TEXTS_PER_DAY": "0",
+                "LIMIT_CUSTOMER_SEGMENTS_PER_MINUTE": "0",
+                "LIMIT_CUSTOMER_SEGMENTS_PER_DAY": "0",
                 **settings,
             }
         )

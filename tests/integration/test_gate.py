@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from connectors import keys
 from connectors.consent_history import Consent, ConsentHistory
-from connectors.errors import StoreUnavailable
+from connectors.errors import NotAllowed, StoreUnavailable
 from connectors.gatekeeper import Gatekeeper
 from connectors.ids import conversation_id
 from connectors.inbox import Inbox, Outcome
@@ -25,7 +25,7 @@ from connectors.pace import Pace
 from connectors.part import HELP, OPTED_OUT, REPLY, Part
 from connectors.segments import count
 from connectors.sender import Lateness, Sender
-from connectors.settings import Twilio
+from connectors.settings import Limits, Twilio
 from connectors.store import Store
 from connectors.twilio_api import TwilioApi
 from connectors.wire import InboundText
@@ -202,7 +202,7 @@ async def test_the_brake_stops_all_customers_but_no_confirmation(
 ) -> None:
     long = "word " * 50
     assert count(long).segments == 2
-    post = Post(store, twilio, segments_per_day=3)
+    post = Post(store, twilio, limits=Limits(0, 0, 3, 0, 0))
     post.worker.start()
     await post.ledger.make_whole()
     customers = [f"+1555011{number:04}" for number in range(3)]
@@ -217,6 +217,56 @@ async def test_the_brake_stops_all_customers_but_no_confirmation(
     await post.all_settled()
     assert post.got() == ["You are out."]
     await post.stop()
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason"),
+    [
+        (Limits(0, 0, 0, 2, 0), "customer_segments_per_minute"),
+        (Limits(0, 0, 0, 0, 2), "customer_segments_per_day"),
+    ],
+)
+async def test_what_one_customer_is_sent_has_a_limit_in_segments(
+    store: Store, twilio: PretendTwilio, limits: Limits, reason: str
+) -> None:
+    post, ben = Post(store, twilio, limits=limits), "+15550108888"
+    post.worker.start()
+    await post.ledger.make_whole()
+    conversation = await post.opens()
+    await post.opens(ben)
+    long = "word " * 50
+    assert count(long).segments == 2
+    await post.leave(*[await post.part(body) for body in ("one", long, "three")])
+    await post.leave(await post.part("to Ben", customer=ben))
+    async with async_timeout.timeout(20):
+        while post.got() != ["one", long] or not post.got(ben):
+            await asyncio.sleep(0.01)
+    with pytest.raises(NotAllowed) as refused:
+        await _refused_at_last(post, conversation)
+    assert (refused.value.reason, post.got()) == (reason, ["one", long])
+
+    if reason.endswith("day"):
+        await post.all_settled()
+        told = {(record["reason"], record["route"]) for record in await post.log("refused")}
+        assert told == {(reason, "operator"), (reason, "sender")}
+        assert await post.gatekeeper.refused_today() == {reason: 2}
+    else:  # it waits, and leaves when the minute is over
+        name = keys.limits(conversation)
+        await store.client.hincrby(name, "sent_minute_from", -60_000)
+        await post.all_settled()
+        assert post.got() == ["one", long, "three"]
+    await post.leave(await post.part("Help.", HELP))
+    await post.all_settled()
+    assert post.got()[-1] == "Help."
+    await post.stop()
+
+
+async def _refused_at_last(post: Post, conversation: str) -> None:
+    """Twilio has a message a moment before we have noted that."""
+    async with async_timeout.timeout(20):
+        while True:
+            await post.gatekeeper.admit(conversation, "operator", "Olga")
+            await asyncio.sleep(0.01)
 
 
 async def test_nothing_is_sent_before_the_ledger_is_read_back(post: Post) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import time
 from typing import Any
 
 import pytest
@@ -257,6 +258,39 @@ async def test_a_flood_of_keywords_is_heard_and_not_answered_for_ever(store: Sto
     assert await door.said() == ["Out.", "In."] * 2
     assert await door.word() == "in"
     assert await door.refusals() == ["too_fast"] * 6
+
+
+@pytest.mark.parametrize(
+    ("limits", "name", "notice"),
+    [
+        (Limits(0, 0, 0, 5, 0), "minute", "Slower."),
+        (Limits(0, 0, 0, 0, 5), "day", "Enough."),
+    ],
+)
+@pytest.mark.parametrize("body", ["and now?", "yes"])
+async def test_who_is_sent_too_much_is_told_so_and_asks_the_model_nothing(
+    store: Store, limits: Limits, name: str, notice: str, body: str
+) -> None:
+    """The sender counts in segments; see test_gate."""
+    door = Door(store, limits=limits, twilio_answers=False)
+    assert await door.text("hello") is Outcome.WAITS
+    at = int(time.time() * 1000)
+    for field, value in {f"sent_{name}": 5, f"sent_{name}_from": at}.items():
+        await store.client.hset(keys.limits(await door.conversation()), field, str(value))
+    assert [await door.text(body) for _ in range(2)] == [Outcome.REFUSED] * 2
+    assert await door.refusals() == [f"customer_segments_per_{name}"] * 2
+    assert await door.said() == [notice]
+    assert await door.text("HELP") is Outcome.KEYWORD
+    assert await door.text("STOP") is Outcome.KEYWORD
+    assert await door.said() == [notice, "Help.", "Out."]
+    assert await door.text("hello", customer="+15550108888") is Outcome.WAITS
+
+
+async def test_a_yes_over_the_limit_is_a_text_like_any_other(store: Store) -> None:
+    door = Door(store, limits=Limits(0, 1, 0, 0, 0), twilio_answers=False)
+    assert await door.text("hello") is Outcome.WAITS
+    assert await door.text("yes") is Outcome.REFUSED
+    assert await door.said() == ["Enough."]
 
 
 async def test_the_minute_passes(store: Store) -> None:

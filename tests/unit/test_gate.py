@@ -25,6 +25,8 @@ STATES = {
     "number not approved": replace(LIVE, unapproved="register it"),
     "ledger incomplete": replace(LIVE, ledger_is_whole=False),
     "brake": replace(LIVE, segments_left=0),
+    "customer's minute": replace(LIVE, minute_left=0),
+    "customer's day": replace(LIVE, day_left=0, minute_left=0),
 }
 NO = {
     "no session": "no_session",
@@ -37,13 +39,19 @@ NO = {
     "ledger incomplete": "ledger_incomplete",
     "brake": "segments_per_day",
 }
+# For answers only: keywords are answered all the same, and the notice of a limit comes once a day.
+NO_ANSWER = NO | {
+    "customer's minute": "customer_segments_per_minute",
+    "customer's day": "customer_segments_per_day",
+}
 
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("kind", [REPLY, OPTED_IN, NOTICE])
 def test_an_answer_leaves_in_its_own_live_session_only(state: str, kind: str) -> None:
     refusal = why_not(replace(ANSWER, kind=kind), STATES[state])
-    assert (refusal.reason if refusal else None) == NO.get(state)
+    expected = NO_ANSWER if kind == REPLY else NO
+    assert (refusal.reason if refusal else None) == expected.get(state)
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -75,9 +83,14 @@ def test_the_brake_counts_segments() -> None:
     assert refusal.reason == "segments_per_day"
 
 
-def test_only_an_incomplete_ledger_is_waited_for() -> None:
+def test_the_message_that_reaches_a_customers_limit_leaves_whole() -> None:
+    assert why_not(replace(ANSWER, segments=4), replace(LIVE, minute_left=1, day_left=1)) is None
+
+
+def test_only_an_incomplete_ledger_and_the_next_minute_are_waited_for() -> None:
     refusals = {state: why_not(ANSWER, facts) for state, facts in STATES.items()}
     assert [s for s, refusal in refusals.items() if refusal and refusal.for_now] == [
-        "ledger incomplete"
+        "ledger incomplete",
+        "customer's minute",
     ]
     assert all(refusal.do for refusal in refusals.values() if refusal)
