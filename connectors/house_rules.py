@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from connectors import keys
 from connectors.assistant import Texts
-from connectors.consent import Ask, Request, out_state, plain_words, read_request
+from connectors.consent import Ask, Request, out_state, read_request
+from connectors.opt_out_wording import plain_words
 from connectors.part import HELP, NOTICE, OPTED_IN, OPTED_OUT, Part
 from connectors.settings import NO_LIMITS, Limits
 from connectors.turn_record import turn_record

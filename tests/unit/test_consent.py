@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.consent import Ask, Request, read_request, wants_no_texts
+from connectors.consent import Ask, Request, read_request
+from connectors.opt_out_wording import wants_no_texts
 from connectors.wire import InboundText
 
 LONG_CODE, SHORT_CODE = "+15550100001", "12345"
