@@ -15,8 +15,8 @@ from twilio.rest import Client
 
 from local.ports import free_port
 from tests.browser.chromium import prefer_dark, show_at
+from tests.browser.looks import contrast, has_visible_focus
 from tests.browser.page import Page
-from tests.browser.test_phone_page import contrast, has_visible_focus
 from tests.pretend_business import (
     ACCOUNT,
     BUSINESS,

@@ -10,8 +10,8 @@ from twilio.rest import Client
 
 from local.pretend_twilio.papers import STATES
 from tests.browser.chromium import prefer_dark, show_at
+from tests.browser.looks import contrast
 from tests.browser.page import Page
-from tests.browser.test_phone_page import contrast
 from tests.pretend_business import ACCOUNT, BUSINESS, CUSTOMER, TOKEN
 
 pytestmark = pytest.mark.browser

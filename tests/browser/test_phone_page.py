@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
 import pytest
 from selenium.webdriver import Chrome
-from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
-from twilio.rest import Client
 
 from connectors.segments import count
 from local.ports import free_port
-from tests.browser.chromium import prefer_dark, show_at
+from tests.browser.answers import ANSWER, answering, send
+from tests.browser.chromium import show_at
 from tests.browser.page import Page
 from tests.pretend_business import (
-    ACCOUNT,
     BUSINESS,
     CUSTOMER,
     SECOND_BUSINESS,
-    TOKEN,
     WAIT_S,
     Business,
-    Post,
     open_business,
     open_twilio,
     pretend_config,
 )
 
 pytestmark = pytest.mark.browser
-
-ANSWER = "Good morning! We are open until four."
-
-
-def send(url: str, body: str, to: str = CUSTOMER, sender: str = BUSINESS) -> None:
-    client = Client(ACCOUNT, TOKEN, environment={"_": ""})
-    client.api.base_url = url
-    client.messages.create(to=to, from_=sender, body=body)
-
-
-def answering(url: str, words: str = ANSWER) -> Callable[[Post], None]:
-    return lambda post: send(url, words, to=post.form["From"], sender=post.form["To"])
-
-
-# ---- a conversation
 
 
 def test_an_empty_phone_explains_itself(page: Page) -> None:
@@ -145,9 +125,6 @@ def test_markup_is_shown_as_it_was_written(page: Page, business: Business) -> No
     assert page.complaints() == []
 
 
-# ---- whose phone, which number
-
-
 def test_the_number_is_remembered_and_others_are_not_seen(page: Page, business: Business) -> None:
     other = "+15550108888"
     page.texts("from the first phone")
@@ -185,9 +162,6 @@ def test_one_of_several_business_numbers_can_be_chosen(page: Page, business: Bus
     assert tos == [BUSINESS, SECOND_BUSINESS]
 
 
-# ---- the line breaks
-
-
 def test_the_phone_comes_back_after_twilio_was_restarted(
     browser: Chrome, business: Business
 ) -> None:
@@ -216,143 +190,6 @@ def test_the_phone_comes_back_after_twilio_was_restarted(
         ]
         assert "was restarted" in page.id("log").text
         browser.get("about:blank")
-
-
-# ---- reading and reaching everything
-
-
-def test_a_small_screen_has_no_sideways_scroll(page: Page, business: Business) -> None:
-    show_at(page.chrome, 375, 800)
-    business.on_text = answering(page.url, "https://example.com/" + "a" * 300)
-    page.texts("W" * 200)
-    page.until(lambda: len(page.said()) == 2)
-    page.types("i" * 400)
-    wide = page.chrome.execute_script(
-        "return [...document.querySelectorAll('html, .phone, .conversation, .bubble')]"
-        ".filter(e => e.scrollWidth > e.clientWidth || e.clientWidth > 375).map(e => e.className)"
-    )
-    assert wide == []
-    assert page.chrome.execute_script(
-        "return document.querySelector('.phone').getBoundingClientRect().width"
-    ) == pytest.approx(375)
-    bottom = page.id("counter").rect
-    assert bottom["y"] + bottom["height"] <= 800
-
-
-def test_a_large_screen_does_not_scroll_as_a_whole(page: Page) -> None:
-    for n in range(30):
-        send(page.url, f"text {n}")
-    page.until(lambda: len(page.said()) == 30)
-    tall = page.chrome.execute_script(
-        "return [...document.querySelectorAll('html, body, .phone')]"
-        ".filter(e => e.scrollHeight > e.clientHeight).map(e => e.tagName)"
-    )
-    assert tall == []
-    left = page.chrome.execute_script(
-        "const e = document.getElementById('conversation');"
-        "return e.scrollHeight - e.scrollTop - e.clientHeight"
-    )
-    assert left < 2, "the newest text is out of sight"
-
-
-def test_everything_can_be_done_with_keys(page: Page, business: Business) -> None:
-    page.press("first line")
-    ActionChains(page.chrome).key_down(Keys.SHIFT).send_keys(Keys.ENTER).key_up(
-        Keys.SHIFT
-    ).perform()
-    page.press("second line", Keys.ENTER)
-    page.sees("You", "first line\nsecond line")
-    assert page.focused() == "text"
-    page.press("by the button", Keys.TAB)
-    assert page.focused() == "send"
-    page.press(Keys.SPACE)
-    page.sees("You", "by the button")
-    assert has_visible_focus(page)
-    reached = []
-    for _ in range(6):
-        page.back_tab()
-        reached.append(page.focused())
-        assert has_visible_focus(page), reached
-    chaos = "chaos-summary"
-    assert reached == ["text", "picture", "conversation", chaos, "customer", "business"]
-    page.press(*[Keys.TAB] * 4, Keys.ENTER)
-    for _ in range(2):
-        business.texts.get(timeout=WAIT_S)
-    assert business.texts.get(timeout=WAIT_S).form["NumMedia"] == "1"
-
-
-def has_visible_focus(page: Page) -> bool:
-    style, width = page.chrome.execute_script(
-        "const s = getComputedStyle(document.activeElement);"
-        "return [s.outlineStyle, parseFloat(s.outlineWidth)]"
-    )
-    return bool(style != "none" and width >= 2)
-
-
-def test_screen_readers_are_told_what_is_what(page: Page) -> None:
-    names = {
-        "text": "Your text",
-        "send": "Send",
-        "picture": "Send a picture",
-        "customer": "Your number",
-        "business": "Number of the business",
-        "log": "The business",
-    }
-    assert {name: page.id(name).accessible_name for name in names} == names
-    assert page.id("log").aria_role == "log"
-    assert page.id("log").get_attribute("aria-live") == "polite"
-    assert page.id("line").aria_role == "status"
-    assert page.chrome.find_element(By.TAG_NAME, "html").get_attribute("lang") == "en"
-
-
-def test_dark_is_dark_and_both_can_be_read(page: Page) -> None:
-    send(page.url, "Hello")
-    page.texts("Hello")
-    page.until(lambda: len(page.said()) == 2 and page.meta()[0].startswith("Delivered"))
-    selectors = [".meta", ".counter", ".line", ".outbound .body", ".inbound .body", "label"]
-    for dark in (False, True):
-        if dark:
-            prefer_dark(page.chrome)
-        assert (lightness(page, ".phone") < 0.05) is dark
-        for selector in selectors:
-            assert contrast(page, selector) >= 4.5, (selector, dark)
-
-
-def colours(page: Page, selector: str) -> tuple[list[float], list[float]]:
-    """The element's own colour, and the first one behind it that is not transparent."""
-    found: list[list[float]] = page.chrome.execute_script(
-        """
-        const read = (c) => c.match(/[\\d.]+/g).map(Number);
-        let element = document.querySelector(arguments[0]);
-        const ink = read(getComputedStyle(element).color);
-        for (;; element = element.parentElement) {
-          const back = read(getComputedStyle(element).backgroundColor);
-          if (back.length === 3) return [ink, back];
-        }
-        """,
-        selector,
-    )
-    return found[0], found[1]
-
-
-def luminance(colour: list[float]) -> float:
-    linear = [
-        c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4
-        for c in (part / 255 for part in colour[:3])
-    ]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def lightness(page: Page, selector: str) -> float:
-    return luminance(colours(page, selector)[1])
-
-
-def contrast(page: Page, selector: str) -> float:
-    darker, lighter = sorted(map(luminance, colours(page, selector)))
-    return (lighter + 0.05) / (darker + 0.05)
-
-
-# ---- segments
 
 
 def test_the_counter_follows_the_typing(page: Page) -> None:

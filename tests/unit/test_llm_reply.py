@@ -17,20 +17,23 @@ from rasa_sdk.executor import CollectingDispatcher
 from structlog.testing import capture_logs
 
 from actions.assistants import turn_at
-from actions.conversation import ChatMessage, conversation, fitted
 from actions.llm_reply import ActionLlmReply, Reply, ReplyWriter
 from actions.tool import Turn
-from actions.wording import for_customer
 from connectors.assistant import Assistant, ModelSettings, Texts
 from connectors.assistants import LiveAssistants
 from connectors.settings import ROOT, Settings
 from local.ports import free_port
 from tests.fakes.model import NAME, Fails, FakeModel, Hangs, Says, Sends, Step
+from tests.unit.events import action, bot, user
 
 SORRY = "Sorry, not now."
+
+
 ASSISTANT = Assistant(
     id="test", name="Test", prompt="You are a shop.", texts=Texts(apology=SORRY), deadline_seconds=5
 )
+
+
 SECRET = "my secret is 4711"  # what a customer writes belongs in no log
 
 
@@ -48,20 +51,8 @@ class Customer:
         return reply
 
 
-def user(text: Any, **more: Any) -> dict[str, Any]:
-    return {"event": "user", "text": text, **more}
-
-
-def bot(text: Any, **more: Any) -> dict[str, Any]:
-    return {"event": "bot", "text": text, **more}
-
-
 def turn(assistant: Assistant) -> Turn:
     return turn_at(datetime.now(timezone.utc), assistant, {}, "")
-
-
-def action(name: str) -> dict[str, Any]:
-    return {"event": "action", "name": name}
 
 
 def settings(url: str, fallback: str = "") -> Settings:
@@ -87,9 +78,6 @@ async def customer(model: FakeModel) -> AsyncIterator[Customer]:
     writer = ReplyWriter(settings(model.base_url))
     yield Customer(writer)
     await writer.close()
-
-
-# What the customer gets
 
 
 async def test_the_customer_gets_what_the_model_says(customer: Customer, model: FakeModel) -> None:
@@ -146,9 +134,9 @@ async def test_rasa_gets_the_reply_and_its_metadata(customer: Customer, model: F
     assert message["outcome"] == "answered"
 
 
-# What the customer gets when the model fails
-
 RUBBISH = "<html>busy</html>"
+
+
 FAILURES = {
     "hangs": (Hangs(), "timeout", "deadline_seconds"),
     "bad key": (Fails(401, "invalid_api_key"), "key_refused", "LLM_API_KEY"),
@@ -273,120 +261,6 @@ async def test_a_model_that_knows_other_parameters_is_asked_again(model: FakeMod
     assert len(model.requests) == 4  # it learned that once
     assert model.requests[-1]["max_completion_tokens"] == 50
     assert not {"max_tokens", "temperature"} & set(model.requests[-1])
-
-
-# What the model reads
-
-
-def said(*events: Any) -> list[str]:
-    return [f"{m['role'][0]}: {m['content']}" for m in conversation(events)]
-
-
-def test_only_the_session_that_is_open_counts() -> None:
-    assert said(user("old"), bot("older"), {"event": "session_started"}, user("new")) == ["u: new"]
-    assert said(user("old"), {"event": "restart"}, user("new")) == ["u: new"]
-
-
-def test_a_reverted_text_was_never_said() -> None:
-    rewind = {"event": "rewind"}
-    events = [user("a"), bot("b"), user("c"), action("action_default_fallback"), bot("d"), rewind]
-    assert said(*events, user("e")) == ["u: a", "a: b", "u: e"]
-    assert said(rewind, rewind, user("x")) == ["u: x"]
-
-
-def test_a_reverted_action_said_nothing() -> None:
-    assert said(user("a"), action("utter_x"), bot("b"), {"event": "undo"}, user("c")) == ["u: a\nc"]
-
-
-def test_customer_and_assistant_take_turns() -> None:
-    events = [bot("welcome"), user("a"), user("b"), bot("c"), bot("d"), user("e"), bot("late")]
-    assert said(*events) == ["u: a\nb", "a: c\nd", "u: e"]
-
-
-def test_texts_that_are_none_are_skipped() -> None:
-    odd: list[Any] = [user(None), user("  "), bot(None), user(5), bot("x", data=[]), "user", None]
-    assert said(user("a"), *odd, user("b")) == ["u: a", "a: x", "u: b"]
-
-
-def test_buttons_are_read_as_offered() -> None:
-    buttons = [{"title": "Yes", "payload": "/yes"}, {"payload": "/no"}, None, {"title": None}]
-    events = [user("a"), bot("Which?", data={"buttons": buttons}), user("Yes")]
-    assert said(*events) == ["u: a", "a: Which?\n1. Yes", "u: Yes"]
-
-
-def test_what_the_channel_notes_beside_a_text_is_not_read_twice() -> None:
-    assert said(user("a\nb", metadata={"texts": [{"body": "a"}, {"body": "b"}]})) == ["u: a\nb"]
-
-
-def talk(turns: int) -> list[ChatMessage]:
-    events: list[dict[str, Any]] = []
-    for n in range(turns):
-        events += [user(f"question {n:04} " + "x" * 100), bot(f"answer {n:04} " + "y" * 100)]
-    return conversation([*events, user("the last question")])
-
-
-def test_the_oldest_are_dropped_first() -> None:
-    kept = fitted(talk(100), 1000)
-    assert kept == talk(100)[-len(kept) :]
-    assert 8 <= len(kept) < 30
-    assert kept[0]["role"] == "user"
-    assert kept[-1]["content"] == "the last question"
-
-
-def test_a_short_conversation_is_kept_whole() -> None:
-    assert fitted(talk(3), 1000) == talk(3)
-    assert fitted([], 1000) == []
-
-
-def test_what_the_model_reads_begins_the_same_for_many_turns() -> None:
-    """So that the server need not compute it anew."""
-    beginnings = [fitted(talk(turns), 1000)[0]["content"] for turns in range(50, 90)]
-    assert len(set(beginnings)) < 12
-
-
-def test_of_one_huge_text_the_end_is_read() -> None:
-    huge = conversation([user("a"), bot("b"), user("é" * 10_000 + " the end")])
-    [kept] = fitted(huge, 100)
-    assert kept["content"].endswith("é the end")
-    assert len(kept["content"].encode()) <= 300
-
-
-# How the reply is worded
-
-
-def worded(text: str, whole: bool = True, longest: int = 160) -> str:
-    return for_customer(text, whole=whole, longest=longest)
-
-
-@pytest.mark.parametrize(
-    ("spoken", "sent"),
-    [
-        ("  Hello! \r\n\r\n\r\n\r\nBye.  ", "Hello!\n\nBye."),
-        ("He\x00llo\x07 th\u200bere\ufeff\u202e", "Hello there"),
-        ("a\tb", "a b"),
-        ("👩\u200d🔧 at work", "👩\u200d🔧 at work"),
-        ("<think>\nThey want a bike.\n</think>\n\nYes!", "Yes!"),
-        ("\ud800Hi", "Hi"),
-        ("I'm glad. I'm glad. I'm glad. Bye.", "I'm glad."),
-        ("We open at 9.30 a.m. on Mondays", "We open at 9.30 a.m. on Mondays"),
-    ],
-)
-def test_a_reply_is_clean(spoken: str, sent: str) -> None:
-    assert worded(spoken) == sent
-
-
-def test_a_reply_that_was_cut_off_ends_with_its_last_sentence() -> None:
-    assert worded("We do. Bring it to 12 Mi", whole=False) == "We do."
-    assert worded("Bring it to 12 Mi", whole=False) == "Bring it to 12 Mi"
-
-
-def test_a_long_reply_ends_with_a_sentence_that_fits() -> None:
-    assert worded("One. Two two. Three three three.", longest=14) == "One. Two two."
-    assert worded("one two three four", longest=10) == "one two…"
-    assert worded("x" * 100, longest=10) == "xxxxxxxxx…"
-
-
-# The action server as a whole
 
 
 def test_the_action_server_does_not_start_half_alive() -> None:
