@@ -86,5 +86,5 @@ def _program(name: str) -> str:
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     program = str(found[-1]) if found else shutil.which(name)
     if program is None:
-        raise RuntimeError(f"PostgreSQL's {name} is missing: apt-get install postgresql")
+        raise RuntimeError(f"PostgreSQL's {name} is missing: apt-get or brew install postgresql")
     return program
