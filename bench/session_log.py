@@ -30,6 +30,7 @@ from connectors.store import Store
 from review import figures, listing, reading, tables
 from review.database import Database
 from review.filters import Filter
+from review.lengths import Lengths
 from review.prices import Prices
 from review.projection import Projection
 from review.taker import Entry, Taker
@@ -37,7 +38,7 @@ from review.taker import Entry, Taker
 DAYS = 365
 BATCH = 2_000
 TIMES = 15
-TTL_MS = 86_400_000
+LENGTHS = Lengths(86_400_000)
 LIMIT_MS = 200
 
 # Frequent, as in any business, down to a word that one customer wrote once.
@@ -172,7 +173,7 @@ def measure(database: Database) -> bool:
         print(f"\n| {'question':38} | found | median ms | slowest ms |\n|{'-' * 40}|---|---|---|")
         for name, query in QUESTIONS.items():
             wanted = Filter.read(query)
-            page = listing.page(connection, wanted, ttl_ms=TTL_MS)
+            page = listing.page(connection, wanted, lengths=LENGTHS)
             found = f"{page.count:,}{'+' if page.count >= listing.MOST_COUNTED else ''}"
             worst = max(worst, _line(name, found, partial(_page, connection, wanted)))
         worst = max(worst, _line("the 200th page", "", _deep(connection)))
@@ -189,7 +190,7 @@ def _line(name: str, found: str, ask: Callable[[], object]) -> float:
 
 
 def _page(connection: Connection, wanted: Filter, cursor: str = "") -> listing.Page:
-    return listing.page(connection, wanted, cursor, ttl_ms=TTL_MS)
+    return listing.page(connection, wanted, cursor, lengths=LENGTHS)
 
 
 def _deep(connection: Connection) -> Callable[[], object]:
@@ -203,7 +204,7 @@ def _one(connection: Connection) -> Callable[[], object]:
     table = tables.sessions.c
     long = sql.select(table.id).order_by(table.texts.desc()).limit(1)
     session = str(connection.execute(long).scalar_one())
-    return lambda: reading.session(connection, session, Prices("USD", 0, 0, {}), TTL_MS)
+    return lambda: reading.session(connection, session, Prices("USD", 0, 0, {}), LENGTHS)
 
 
 def _month(connection: Connection) -> object:

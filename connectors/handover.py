@@ -149,7 +149,7 @@ class HandOver:
             )
         except (SessionOver, NotHeld):
             return  # somebody was faster
-        log.warning("handover.released", conversation=each.conversation, reason=TIME_LIMIT)
+        log.info("handover.released", conversation=each.conversation, reason=TIME_LIMIT)
 
     async def _say(
         self,

@@ -20,7 +20,11 @@ from connectors.wire import InboundText
 SAME_PER_MINUTE = 5
 
 # Why a text is not answered, and what to do about it.
+UNATTACHED = "unattached"
+TOO_OLD = "too_old"
 REASONS = {
+    UNATTACHED: "list the number in an assistant's file, or make one assistant the default",
+    TOO_OLD: "ask the customer, if it matters: it was found when an answer came too late",
     "own_number": "nothing: one of our own numbers texted, and two machines would talk for ever",
     "no_person": "nothing: short codes and names are machines, and cannot be texted back",
     "opted_out": "nothing, unless the customer texts START",
@@ -54,15 +58,20 @@ class HouseRules:
             return "own_number"
         return "" if text.customer.startswith("+") else "no_person"
 
-    def for_step(self, text: InboundText, conversation: str, sent_ms: int) -> list[str]:
-        """What lua/accept.lua has to know: the rules, and then the answers that may be needed."""
+    def for_step(
+        self, text: InboundText, conversation: str, sent_ms: int, refuse: str = ""
+    ) -> list[str]:
+        """What lua/accept.lua has to know: the rules, and then the answers that may be needed.
+
+        `refuse`: why it is not answered, if that is known.
+        """
         request = self.request(text)
         return [
-            self._rules(text, request, sent_ms),
+            self._rules(text, request, sent_ms, refuse or self.refuses(text)),
             *self._answers(text, conversation, request.ask),
         ]
 
-    def _rules(self, text: InboundText, request: Request, sent_ms: int) -> str:
+    def _rules(self, text: InboundText, request: Request, sent_ms: int, refuse: str) -> str:
         return json.dumps(
             {
                 "ask": request.ask.value,
@@ -70,7 +79,7 @@ class HouseRules:
                 "word": out_state(request.how),
                 "heard": bool(text.opt_out_type),
                 "twilio": request.answered,
-                "refuse": self.refuses(text),
+                "refuse": refuse,
                 "digest": hashlib.sha256(plain_words(text.body).encode()).hexdigest()[:16],
                 "per_minute": self.limits.texts_per_minute,
                 "per_day": self.limits.texts_per_day,

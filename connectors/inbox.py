@@ -66,12 +66,12 @@ class Inbox:
         self.lane = Lane(store, "inbox", TEXTS_PER_TURN)
         self.outbox = Lane(store, "outbox", batch=1)
 
-    async def note(self, text: InboundText) -> bool:
-        """Remember a text that will not be answered; False if it was accepted or noted before."""
-        return await self.store.put_once(keys.seen(text.sid), "", keys.SEEN_SECONDS)
-
-    async def accept(self, text: InboundText, sent_seconds: float = 0) -> Outcome:
+    async def accept(
+        self, text: InboundText, sent_seconds: float = 0, *, refuse: str = ""
+    ) -> Outcome:
         """Keep a text, in one atomic step, and do what it asks for itself (STOP, START, HELP).
+
+        With `refuse`, one of REASONS, it only goes on record.
 
         Card numbers and the like are taken out of it first: what is never kept cannot leak from
         Redis, its files, the tracker, the session log or a model's provider.
@@ -81,7 +81,7 @@ class Inbox:
         text = replace(text, body=without_secrets(text.body))
         while True:
             id_key = await self.store.id_key()
-            code, detail = await self._accept(text, id_key, int(sent_seconds * 1000))
+            code, detail = await self._accept(text, id_key, int(sent_seconds * 1000), refuse)
             if code >= 0:
                 self._tell(text, Outcome(code), str(detail))
                 return Outcome(code)
@@ -92,9 +92,12 @@ class Inbox:
         if outcome is Outcome.KEYWORD:
             log.info("sms.keyword", **who, asks_for=detail)
         elif outcome is Outcome.REFUSED:
-            log.warning("sms.not_answered", **who, reason=detail, do=REASONS[detail])
+            to = mask(text.business)
+            log.warning("sms.not_answered", **who, to=to, reason=detail, do=REASONS[detail])
 
-    async def _accept(self, text: InboundText, id_key: str, sent_ms: int) -> tuple[int, str]:
+    async def _accept(
+        self, text: InboundText, id_key: str, sent_ms: int, refuse: str
+    ) -> tuple[int, str]:
         conversation = conversation_id(id_key, text.business, text.customer)
         code, detail = await self.store.step(
             "accept",
@@ -122,7 +125,7 @@ class Inbox:
                 text.customer,
                 self.lane.wake,
                 id_key,
-                *self.rules.for_step(text, conversation, sent_ms),
+                *self.rules.for_step(text, conversation, sent_ms, refuse),
             ],
         )
         return int(code), detail

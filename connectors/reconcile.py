@@ -10,6 +10,7 @@ import structlog
 
 from connectors import keys
 from connectors.errors import SendRefused, SendUnavailable, SendUnknown, StoreUnavailable
+from connectors.house_rules import TOO_OLD
 from connectors.ids import mask
 from connectors.inbox import Inbox
 from connectors.twilio_api import ReceivedText, TwilioApi
@@ -62,11 +63,8 @@ class Reconciler:
         text, age = received.text, time.time() - received.sent_seconds
         # STOP counts however late it is heard of.
         late = age > ANSWER_SECONDS and not self.inbox.rules.request(text).ask
-        news = bool(
-            await self.inbox.note(text)
-            if late
-            else await self.inbox.accept(text, received.sent_seconds)
-        )
+        refuse = TOO_OLD if late else ""
+        news = bool(await self.inbox.accept(text, received.sent_seconds, refuse=refuse))
         if news:
             log.warning(
                 "sms.missed" if late else "sms.recovered",

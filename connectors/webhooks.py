@@ -12,6 +12,7 @@ from sanic.response import HTTPResponse, empty, json
 
 from connectors.consent import CODE_21610, Ask
 from connectors.errors import StoreUnavailable, Unreadable
+from connectors.house_rules import UNATTACHED
 from connectors.ids import mask
 from connectors.knock import is_knock
 from connectors.service import Service
@@ -61,14 +62,9 @@ class Webhooks:
             raise Unreadable(
                 f"To is {mask(text.business)}, which neither TWILIO_NUMBERS nor an assistant lists"
             )
-        if not await self.service.inbox.note(text):
+        if not await self.service.inbox.accept(text, refuse=UNATTACHED):
             return "sms.seen_before"
-        log.warning(
-            "number.unattached",
-            number=mask(text.business),
-            do="list it in an assistant's file, or make one assistant the default",
-        )
-        return "sms.not_answered"
+        return "sms.refused"
 
     async def _stop_all_the_same(self, text: InboundText) -> None:
         """STOP counts where nobody answers, too: somebody may answer there again.

@@ -7,6 +7,7 @@ from typing import Any
 from starlette.requests import Request
 
 from connectors.dead_letters import DeadLetter, DeadLetters, Retry
+from review import refusals
 from review.access import Role
 from review.desk import LONGEST_ANSWER, Desk
 from review.errors import NotThere, Unusable
@@ -31,7 +32,17 @@ def operations() -> list[Operation]:
         Operation("GET", "/dead-letters", operator, "Texts that got only the plain sentence",
                   letters, having(letters=listed(having(id=TEXT, reason=TEXT, texts=COUNT)))),
         Operation("POST", "/dead-letters/{letter}/retry", operator, "Try one again", retry),
+        Operation("GET", "/refused", operator, "What was refused and why, newest first", refused,
+                  having(refused=listed(having(at_ms=COUNT, reason=TEXT, do=TEXT)), older=TEXT),
+                  query={"page": TEXT, "reason": TEXT}),
     ]  # fmt: skip
+
+
+def refused(request: Request) -> dict[str, Any]:
+    asked = request.query_params
+    with request.app.state.database.reading() as connection:
+        found, older = refusals.page(connection, asked.get("page", ""), asked.get("reason", ""))
+    return {"refused": found, "older": older}
 
 
 async def waiting(request: Request) -> dict[str, Any]:

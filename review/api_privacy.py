@@ -57,7 +57,7 @@ def saved(request: Request, session_id: str, kind: str) -> str:
     """The file that the session was saved in as a test; on record. Raises NotThere, Unusable."""
     state = request.app.state
     with state.database.reading() as connection:
-        found = reading.session(connection, session_id, state.prices, state.ttl_ms)
+        found = reading.session(connection, session_id, state.prices, state.lengths())
     if found is None:
         raise NotThere("There is no such session, or it was deleted.")
     file = saving_tests.SAVE[kind](found, state.project)

@@ -10,13 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from connectors.ids import mask
-from review import figures, listing, prompt_pages, reading, taking_along
+from review import customers, figures, listing, prompt_pages, reading, taking_along
 from review.access import Role
 from review.auditing import note
 from review.errors import BadFilter, NotThere
 from review.filters import BY_FACET, REVIEWS, SORTS, STATES, Filter
 from review.judging import Judge
-from review.operations import COUNT, TEXT, Operation, Schema, having, listed
+from review.operations import COUNT, TEXT, Operation, Schema, having, listed, shape
 
 MOST = 200
 
@@ -65,6 +65,11 @@ def operations() -> list[Operation]:
             having(customer=TEXT),
         ),
         Operation(
+            "POST", "/customers/find", operator,
+            "A customer by the whole number: what to filter by; that somebody looked is on record",
+            find_customer, having(conversation=TEXT), shape({"number": TEXT}),
+        ),
+        Operation(
             "GET", "/choices/{kind}", viewer, f"What can be filtered by: {', '.join(BY_FACET)}",
             choices, having(choices=listed(TEXT)),
         ),
@@ -81,7 +86,7 @@ def sessions(request: Request) -> dict[str, Any]:
     wanted = Filter.read(query)
     with state.database.reading() as connection:
         page = listing.page(
-            connection, wanted, query.get("page", ""), _size(query.get("size", "")), state.ttl_ms
+            connection, wanted, query.get("page", ""), _size(query.get("size", "")), state.lengths()
         )
     return {
         "sessions": [plain(row) for row in page.rows],
@@ -104,7 +109,7 @@ def _session(request: Request, *, whole: bool) -> dict[str, Any]:
     state = request.app.state
     with state.database.reading() as connection:
         found = reading.session(
-            connection, request.path_params["session"], state.prices, state.ttl_ms
+            connection, request.path_params["session"], state.prices, state.lengths()
         )
         if found is None:
             raise NotThere("There is no such session, or it was deleted.")
@@ -134,6 +139,12 @@ def number(request: Request) -> dict[str, Any]:
         customer = reading.customer_of(connection, session_id)
         note(connection, request.state.person.name, "saw a number", session=session_id)
     return {"customer": customer, "masked": mask(customer)}
+
+
+def find_customer(request: Request) -> dict[str, Any]:
+    with request.app.state.database.writing() as connection:
+        who, typed = request.state.person.name, request.state.json["number"]
+        return {"conversation": ",".join(customers.find(connection, typed, who))}
 
 
 def choices(request: Request) -> dict[str, Any]:

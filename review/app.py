@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
+from connectors.assistants import LiveAssistants
 from connectors.errors import (
     HeldByAnother,
     NotAllowed,
@@ -37,6 +38,7 @@ from review import (
     people_pages,
     privacy_pages,
     prompt_pages,
+    refused_pages,
     session_pages,
     settings_pages,
     tags_pages,
@@ -45,6 +47,7 @@ from review.accounts import ADMINISTRATOR, Accounts
 from review.database import Database
 from review.desk import Desk
 from review.errors import BadFilter, DatabaseUnavailable, NotThere, Unusable
+from review.lengths import Lengths
 from review.messenger import Messenger
 from review.outside import Outside
 from review.paper import OwnHeaders
@@ -67,7 +70,7 @@ def create_app(
 
     `project` is where sessions are saved as tests.
     """
-    prices = Prices.load()
+    prices, assistants = Prices.load(), LiveAssistants(settings.assistants_folder)
     taker = Taker(store, database, Projection(prices))
 
     @asynccontextmanager
@@ -99,6 +102,7 @@ def create_app(
             *audit_pages.routes(),
             *tags_pages.routes(),
             *letters_pages.routes(),
+            *refused_pages.routes(),
             *people_pages.routes(),
             *privacy_pages.routes(),
             *settings_pages.routes(),
@@ -121,8 +125,8 @@ def create_app(
     app.state.tokens, app.state.signins = Tokens(database), SignIns(database)
     app.state.eraser = Eraser(store, database, taker, _redact(settings))
     app.state.outside = Outside(private=settings.webhooks_to_private_hosts)
-    app.state.project, app.state.desk = project, Desk.open(settings, store, database)
-    app.state.ttl_ms = settings.session_ttl_seconds * 1000
+    app.state.project, app.state.desk = project, Desk.open(settings, store, database, assistants)
+    app.state.lengths = lambda: Lengths.of_assistants(assistants.now, settings.session_ttl_seconds)
     return app
 
 

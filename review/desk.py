@@ -36,9 +36,10 @@ class Desk:
         self.database = database
 
     @classmethod
-    def open(cls, settings: Settings, store: Store, database: Database) -> Desk:
+    def open(
+        cls, settings: Settings, store: Store, database: Database, assistants: LiveAssistants
+    ) -> Desk:
         gatekeeper = Gatekeeper(store, limits=settings.limits)
-        assistants = LiveAssistants(settings.assistants_folder)
         seconds = settings.session_ttl_seconds
         return cls(HandOver(store, assistants, seconds, gatekeeper), database)
 

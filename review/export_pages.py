@@ -47,7 +47,7 @@ def _listed(request: Request) -> list[dict[str, Any]]:
     """All that the filter lets through; taking them along is on record."""
     state, wanted = request.app.state, Filter.read(request.query_params)
     with state.database.reading() as connection:
-        rows = listing.every(connection, wanted, state.ttl_ms, taking_along.MOST)
+        rows = listing.every(connection, wanted, state.lengths(), taking_along.MOST)
     with state.database.writing() as connection:
         details = f"{len(rows)} sessions, {wanted.query() or 'all'}"
         note(connection, request.state.person.name, "took sessions along", details=details)

@@ -33,6 +33,7 @@ _STATE_FACETS = {
     "fallback": "state:fallback",
 }
 _DAY_MS = 86_400_000
+MOST_CONVERSATIONS = 50
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _CURSOR = re.compile(r"(older|newer):(-?\d+(?:\.\d+(?:e-?\d+)?)?):(\d+)")
 _s = tables.sessions.c
@@ -43,7 +44,8 @@ class Filter:
     """All as the address has it; "" does not filter.
 
     `since` and `until` are days (UTC), `after` and `before` times of a day (UTC) at which the
-    session was opened; `ends` the last digits of the customer's number. `tag` is a tag's id.
+    session was opened; `ends` the last digits of the customer's number. `tag` is a tag's id;
+    `conversation` one or, for a customer of several of our numbers, more with commas between.
     """
 
     q: str = ""
@@ -118,19 +120,19 @@ class Filter:
         keys += [f"review:{self.review}"] if self.review in ("reviewed", "saved") else []
         return keys
 
-    def conditions(self, alive_since_ms: int) -> list[Any]:
-        """Those that are columns of a session."""
+    def conditions(self, live: Any) -> list[Any]:
+        """Those that are columns of a session; `live` is the condition for one that is."""
         found: list[Any] = []
         if self.state == "live":
-            found += [_s.last_ms >= alive_since_ms, _s.ended_ms == 0]
+            found.append(live)
         if self.state == "ended":
-            found.append(sql.or_(_s.last_ms < alive_since_ms, _s.ended_ms > 0))
+            found.append(sql.not_(live))
         if self.state in ("waiting", "held"):
             found.append(_s.handover == self.state)
         if self.review == "unread":
             found.append(_s.review == "unread")
         if self.conversation:
-            found.append(_s.conversation == self.conversation)
+            found.append(_s.conversation.in_(self.conversation.split(",")[:MOST_CONVERSATIONS]))
         return found + self._spans()
 
     def _spans(self) -> list[Any]:

@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from review import list_view, listing, saved_views
+from review import customers, list_view, listing, saved_views
 from review.access import Role, route
+from review.errors import Unusable
 from review.filters import BY_FACET, Filter
 from review.judging import Judge, tags
 from review.list_view import Choice
@@ -26,17 +27,18 @@ def routes() -> list[Route]:
     return [
         route("/", sessions, Role.VIEWER),
         route("/sessions/bulk", bulk, Role.REVIEWER, "POST"),
+        route("/customers/find", find_customer, Role.OPERATOR, "POST"),
         route("/views", save_view, Role.VIEWER, "POST"),
         route("/views/{id:int}/forget", forget_view, Role.VIEWER, "POST"),
     ]
 
 
-def sessions(request: Request) -> Response:
+def sessions(request: Request, problem: str = "", status: int = 200) -> Response:
     state, wanted = request.app.state, read_filter(request)
     now_ms = int(time.time() * 1000)
     with state.database.reading() as connection:
         cursor = request.query_params.get("page", "")
-        page = listing.page(connection, wanted, cursor, ttl_ms=state.ttl_ms)
+        page = listing.page(connection, wanted, cursor, lengths=state.lengths())
         rows = list_view.rows(page, now_ms, state.prices.currency)
         if is_fragment(request):
             return render(request, "_rows.html", rows=rows, query=wanted.query())
@@ -45,6 +47,8 @@ def sessions(request: Request) -> Response:
     return render(
         request,
         "sessions.html",
+        status,
+        problem=problem,
         title="Sessions",
         page={
             "found": list_view.found_words(page),
@@ -62,6 +66,7 @@ def sessions(request: Request) -> Response:
         fields=list_view.fields(wanted, _known(request, all_tags)),
         all_tags=all_tags,
         may_review=request.state.person.role >= Role.REVIEWER,
+        may_find=request.state.person.role >= Role.OPERATOR,
     )
 
 
@@ -86,6 +91,19 @@ def _known(request: Request, all_tags: Sequence[Mapping[str, Any]]) -> dict[str,
         "tag": [(str(tag["id"]), str(tag["name"])) for tag in all_tags],
         "flagged": [("yes", "flagged")],
     }
+
+
+def find_customer(request: Request) -> Response:
+    """A number comes in the body, and an address gets only what the conversations are called."""
+    try:
+        with request.app.state.database.writing() as connection:
+            typed, who = str(request.state.form.get("number", "")), request.state.person.name
+            found = customers.find(connection, typed, who)
+    except Unusable as error:
+        return sessions(request, str(error), 422)
+    if not found:
+        return sessions(request, "No session of this number is known here.", 404)
+    return RedirectResponse(_back(Filter(conversation=",".join(found)).query()), 303)
 
 
 def bulk(request: Request) -> Response:

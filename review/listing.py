@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 from connectors.ids import mask
 from review import tables
 from review.filters import SORTS, Filter
+from review.lengths import Lengths
 from review.search import Words
 from review.tables import MESSAGES_OF_A_SESSION
 
@@ -25,6 +26,7 @@ PAGE = 50
 FEW = 3_000
 MOST_COUNTED = 500
 MOST_CHOICES = 300
+NO_TIME = Lengths()
 
 Row = dict[str, Any]
 _s = tables.sessions.c
@@ -44,10 +46,14 @@ class Page:
 
 
 def page(
-    connection: Connection, wanted: Filter, cursor: str = "", size: int = PAGE, ttl_ms: int = 0
+    connection: Connection,
+    wanted: Filter,
+    cursor: str = "",
+    size: int = PAGE,
+    lengths: Lengths = NO_TIME,
 ) -> Page:
     """Raises filters.BadFilter for a cursor that is none."""
-    conditions = _conditions(connection, wanted, ttl_ms)
+    conditions = _conditions(connection, wanted, lengths)
     backwards, start = wanted.start(cursor)
     order = _Order(wanted, backwards)
     query = sql.select(tables.sessions).where(*conditions).limit(size + 1)
@@ -59,27 +65,29 @@ def page(
     column = SORTS[wanted.sort]
     has_newer, has_older = (more, True) if backwards else (bool(cursor), more)
     return Page(
-        _dressed(connection, rows, ttl_ms),
+        _dressed(connection, rows, lengths),
         f"older:{rows[-1][column]}:{rows[-1]['n']}" if rows and has_older else "",
         f"newer:{rows[0][column]}:{rows[0]['n']}" if rows and has_newer else "",
         _count(connection, conditions),
     )
 
 
-def every(connection: Connection, wanted: Filter, ttl_ms: int, most: int) -> list[Row]:
+def every(connection: Connection, wanted: Filter, lengths: Lengths, most: int) -> list[Row]:
     """All that the filter lets through, for an export, up to so many."""
-    conditions = _conditions(connection, wanted, ttl_ms)
+    conditions = _conditions(connection, wanted, lengths)
     query = _Order(wanted, False).onto(
         sql.select(tables.sessions).where(*conditions).limit(most), None
     )
-    return _dressed(connection, [dict(row) for row in connection.execute(query).mappings()], ttl_ms)
+    return _dressed(
+        connection, [dict(row) for row in connection.execute(query).mappings()], lengths
+    )
 
 
-def one(connection: Connection, session_id: str, ttl_ms: int) -> Row | None:
+def one(connection: Connection, session_id: str, lengths: Lengths) -> Row | None:
     """A session as the list has it."""
     query = sql.select(tables.sessions).where(_s.id == session_id)
     rows = [dict(row) for row in connection.execute(query).mappings()]
-    return _dressed(connection, rows, ttl_ms)[0] if rows else None
+    return _dressed(connection, rows, lengths)[0] if rows else None
 
 
 class _Order:
@@ -99,9 +107,9 @@ class _Order:
         return query.order_by(*(c.desc() if self.down else c.asc() for c in columns))
 
 
-def _conditions(connection: Connection, wanted: Filter, ttl_ms: int) -> list[Any]:
+def _conditions(connection: Connection, wanted: Filter, lengths: Lengths) -> list[Any]:
     return [
-        *wanted.conditions(_now() - ttl_ms),
+        *wanted.conditions(lengths.live(_now())),
         *(_has_facet(connection, key) for key in wanted.facets),
         *([_has_words(connection, wanted.q)] if wanted.q else []),
     ]
@@ -141,7 +149,7 @@ def _how_many(connection: Connection, query: Any) -> int:
     return int(connection.execute(rows).scalar_one())
 
 
-def _dressed(connection: Connection, rows: list[Row], ttl_ms: int) -> list[Row]:
+def _dressed(connection: Connection, rows: list[Row], lengths: Lengths) -> list[Row]:
     """With the last words, the tags, the state as one word, and the customer's number masked."""
     last_ids = [_last_message(row) for row in rows]
     table = tables.messages.c
@@ -152,7 +160,7 @@ def _dressed(connection: Connection, rows: list[Row], ttl_ms: int) -> list[Row]:
         said = last.get(row["n"])
         row["last_words"], row["last_from"] = (said["body"], said["author"]) if said else ("", "")
         row["tags"] = tags.get(row["n"], [])
-        row["state"] = state(row, ttl_ms)
+        row["state"] = state(row, lengths)
         row["customer"] = mask(row["customer"]) if row["customer"] else ""
     return rows
 
@@ -195,7 +203,7 @@ def _tags(connection: Connection, numbers: Sequence[int]) -> dict[int, list[Row]
     return found
 
 
-def state(row: Mapping[str, Any], ttl_ms: int) -> str:
+def state(row: Mapping[str, Any], lengths: Lengths) -> str:
     """live, ended, waiting, held, opted_out or failed: what somebody should know first."""
     if row["handover"]:
         return str(row["handover"])
@@ -203,8 +211,7 @@ def state(row: Mapping[str, Any], ttl_ms: int) -> str:
         return "opted_out"
     if row["undelivered"]:
         return "failed"
-    ended = row["ended_ms"] or row["last_ms"] < _now() - ttl_ms
-    return "ended" if ended else "live"
+    return "ended" if lengths.over(row, _now()) else "live"
 
 
 def _now() -> int:

@@ -32,6 +32,7 @@ MENU = (
     ("Numbers", "/numbers", Role.VIEWER),
     ("Tags", "/tags", Role.VIEWER),
     ("Dead letters", "/dead-letters", Role.OPERATOR),
+    ("Refused", "/refused", Role.OPERATOR),
     ("People", "/people", Role.ADMINISTRATOR),
     ("Settings", "/settings", Role.ADMINISTRATOR),
     ("Audit", "/audit", Role.ADMINISTRATOR),

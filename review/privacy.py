@@ -21,7 +21,7 @@ from connectors.forget import forget
 from connectors.ids import first_entry_number, mask
 from connectors.session_log import CONSENT
 from connectors.store import Store
-from review import reading, tables
+from review import listing, reading, tables
 from review.auditing import note
 from review.database import Database
 from review.errors import DatabaseUnavailable, NotAtTwilio, NotThere, Unusable
@@ -58,7 +58,7 @@ def export(connection: Connection, session_id: str, prices: Prices, who: str) ->
     """Everything that is kept of a customer. Raises NotThere."""
     found = customer_sessions(connection, session_id)
     note(connection, who, "exported a customer", session=session_id)
-    sessions = (reading.session(connection, row["id"], prices, 0) for row in found)
+    sessions = (reading.session(connection, row["id"], prices, listing.NO_TIME) for row in found)
     told = [reading.with_prompts(connection, each) for each in sessions if each]
     return {"customer": found[0]["customer"], "sessions": told}
 

@@ -11,6 +11,7 @@ from review.batch import Batch, Row, kept
 from review.figures import bucket
 from review.prices import Prices
 from review.record import Record, clean
+from review.refusals import PREFIX, business_of
 from review.turn_facts import TurnFacts, mapping, turn_facts, whole
 
 FAILED = ("undelivered", "failed")
@@ -43,6 +44,8 @@ class Projection:
         if record.kind == session_log.MODEL_CALL and record.session and not session:
             return  # its customer was deleted while the model was asked
         batch.records.append(kept(record, session))
+        if record.kind == session_log.REFUSED:
+            self._count_refused(batch, record, session)
         if session and (do := self._kinds.get(record.kind)):
             do(batch, record, session)
 
@@ -228,7 +231,13 @@ class Projection:
         if message := batch.message(record.data):
             batch.change_message(message, status="refused")
         batch.facet(session, "state:refused")
-        batch.count(session, record.at_ms, "refused")
+
+    def _count_refused(self, batch: Batch, record: Record, session: Row | None) -> None:
+        """Also what was refused outside any session."""
+        nobody = {"business": clean(business_of(record.data)), "assistant": ""}
+        batch.count(session or nobody, record.at_ms, "refused")
+        if reason := clean(record.data.get("reason") or ""):
+            batch.count(session or nobody, record.at_ms, f"{PREFIX}{reason}"[:100])
 
     def _alive(self, batch: Batch, session: Row, record: Record) -> None:
         session["last_ms"] = max(session["last_ms"], record.at_ms)

@@ -13,6 +13,7 @@ from connectors.session_log import MODEL_CALL
 from review import listing, prompts, tables
 from review.errors import NotThere
 from review.flow import Item, flow
+from review.lengths import Lengths
 from review.prices import Prices
 from review.record import Record
 
@@ -46,9 +47,11 @@ def messages_of(connection: Connection, n: int) -> list[Mapping[str, Any]]:
     return list(connection.execute(query).mappings())
 
 
-def session(connection: Connection, session_id: str, prices: Prices, ttl_ms: int) -> Row | None:
+def session(
+    connection: Connection, session_id: str, prices: Prices, lengths: Lengths
+) -> Row | None:
     """The session as the list has it, and its `flow`, `notes` and `siblings`; or None."""
-    row = listing.one(connection, session_id, ttl_ms)
+    row = listing.one(connection, session_id, lengths)
     if row is None:
         return None
     items = flow(records_of(connection, row["n"]), messages_of(connection, row["n"]), prices)

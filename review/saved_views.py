@@ -16,13 +16,13 @@ from review.record import clean
 
 LONGEST_NAME = 40
 
-_v = tables.saved_filters.c
+_v = tables.saved_views.c
 
 
 def of(connection: Connection, who: str) -> list[dict[str, Any]]:
     """Somebody's own and the shared ones, by name."""
     query = (
-        sql.select(tables.saved_filters)
+        sql.select(tables.saved_views)
         .where(sql.or_(_v.author == who, _v.shared.is_(True)))
         .order_by(_v.name, _v.id)
     )
@@ -36,7 +36,7 @@ def save(connection: Connection, who: str, name: str, query: str, *, shared: boo
         raise Unusable(f"A view needs a name of 1 to {LONGEST_NAME} characters.")
     kept = Filter.read(dict(parse_qsl(query))).query()
     connection.execute(
-        tables.saved_filters.insert().values(
+        tables.saved_views.insert().values(
             name=name, query=kept, author=who, shared=shared, created_ms=int(time.time() * 1000)
         )
     )
@@ -45,6 +45,6 @@ def save(connection: Connection, who: str, name: str, query: str, *, shared: boo
 
 def forget(connection: Connection, who: str, view_id: int) -> None:
     """Only one's own."""
-    mine = tables.saved_filters.delete().where(_v.id == view_id, _v.author == who)
+    mine = tables.saved_views.delete().where(_v.id == view_id, _v.author == who)
     if not connection.execute(mine).rowcount:
         raise Unusable("That view is somebody else's, or gone already.")

@@ -77,7 +77,9 @@ def read(request: Request) -> dict[str, Any]:
     """The session of the address, with all that is known about it. Raises HTTPException."""
     state = request.app.state
     with state.database.reading() as connection:
-        found = reading.session(connection, request.path_params["id"], state.prices, state.ttl_ms)
+        found = reading.session(
+            connection, request.path_params["id"], state.prices, state.lengths()
+        )
         if found is None:
             raise HTTPException(404, "There is no such session, or it was deleted.")
         return {**found, "all_tags": tags(connection)}
@@ -105,7 +107,7 @@ def _neighbours(request: Request, wanted: Filter, found: dict[str, Any]) -> tupl
     with state.database.reading() as connection:
         for direction in ("newer", "older"):
             try:
-                beside = listing.page(connection, wanted, f"{direction}:{at}", 1, state.ttl_ms)
+                beside = listing.page(connection, wanted, f"{direction}:{at}", 1, state.lengths())
             except BadFilter:  # ordered by something that this session does not have
                 return "", ""
             ids.append(str(beside.rows[0]["id"]) if beside.rows else "")

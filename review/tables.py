@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    text,
 )
 
 metadata = MetaData()
@@ -36,6 +37,8 @@ def words(name: str, *, default: str = "") -> Column[str]:
     return Column(name, Text, nullable=False, server_default=default)
 
 
+_REFUSED = text("kind = 'refused'")
+
 # What the stream said, whole, in its order. The id is the entry's: milliseconds and counter in one
 # number, see ids.entry_number. `n` is the session it belongs to, 0 when it belongs to none.
 records = Table(
@@ -48,6 +51,7 @@ records = Table(
     number("n"),
     Column("data", Text, nullable=False),
     Index("records_of_session", "n", "id"),
+    Index("records_refused", "id", sqlite_where=_REFUSED, postgresql_where=_REFUSED),
 )
 
 # Entries that could not be read as what they say they are.
@@ -236,8 +240,8 @@ audit = Table(
     words("details"),
 )
 
-saved_filters = Table(
-    "saved_filters",
+saved_views = Table(
+    "saved_views",
     metadata,
     Column("id", Number, primary_key=True),
     Column("name", Text, nullable=False),

@@ -12,6 +12,26 @@ STATES = {
     "opted_out": "opted out",
     "failed": "delivery failed",
 }
+# Why something was refused, by the word that connectors/ has for it.
+REFUSALS = {
+    "opted_out": "opted out",
+    "unattached": "nobody answers at this number",
+    "own_number": "one of our own numbers",
+    "no_person": "a short code or a name",
+    "loop": "the same words again and again",
+    "too_fast": "too many texts in a minute",
+    "too_many": "too many texts in a day",
+    "too_old": "found too late",
+    "outdated": "late, and decided otherwise since",
+    "no_session": "no session is live",
+    "session_over": "its session is over",
+    "not_opened_by_a_text": "no text opened the session",
+    "not_sent": "said where nobody gets it",
+    "turn_over": "said after the turn",
+    "segments_per_day": "the day's limit",
+    "number_not_approved": "the number is not approved",
+    "ledger_incomplete": "opt-outs were not known yet",
+}
 AUTHORS = {"customer": "", "assistant": "Assistant: ", "operator": "Person: ", "system": "Notice: "}
 _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 

@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from twilio.request_validator import RequestValidator
 
 from connectors import keys
+from connectors.session_log import REFUSED
 from connectors.settings import Settings
 from connectors.store import Store
 from connectors.wire import HEALTH_PATH, STATUS_PATH, WEBHOOK_PATH
@@ -169,7 +170,10 @@ async def test_a_number_that_nobody_answers_is_acknowledged_and_logged(
             assert (await door.post(TEXT)).status_code == 204
             assert (await door.post(TEXT)).status_code == 204
         events = [line["event"] for line in logs]
-        assert events == ["number.unattached", "sms.not_answered", "sms.seen_before"]
+        assert events == ["sms.not_answered", "sms.refused", "sms.seen_before"]
+        [refused] = [r for r in await log_of(store) if r["kind"] == REFUSED]
+        assert refused["data"]["reason"] == "unattached"
+        assert refused["data"]["text"]["body"] == TEXT["Body"]
         assert not [key for key in await door.kept() if key.startswith("sms:inbox")]
         text = {**TEXT, "To": other, "MessageSid": "SM" + "5" * 32}
         assert (await door.post(text)).status_code == 204

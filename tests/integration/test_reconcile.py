@@ -15,10 +15,12 @@ from connectors import keys
 from connectors.ids import conversation_id
 from connectors.inbox import Inbox
 from connectors.reconcile import Reconciler
+from connectors.session_log import REFUSED
 from connectors.settings import Twilio
 from connectors.store import Store
 from connectors.twilio_api import TwilioApi
 from connectors.wire import InboundText
+from tests.log import log_of
 from tests.pretend_business import ACCOUNT, BUSINESS, CUSTOMER, TOKEN, open_twilio, pretend_config
 
 pytestmark = pytest.mark.integration
@@ -94,6 +96,9 @@ async def test_an_old_text_is_logged_and_not_answered(
     with capture_logs() as logs:
         assert await office.reconciler.look() == 0
         assert await office.reconciler.look() == 0
-    assert [(line["event"], line["sid"]) for line in logs] == [("sms.missed", sid)]
+    told = [(line["event"], line["sid"]) for line in logs]
+    assert told == [("sms.not_answered", sid), ("sms.missed", sid)]
+    [refused] = [r["data"] for r in await log_of(office.inbox.store) if r["kind"] == REFUSED]
+    assert (refused["reason"], refused["text"]["body"]) == ("too_old", "hello")
     assert CUSTOMER not in str(logs)
     assert await office.waiting() == []
