@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import structlog
 
@@ -17,6 +17,7 @@ from connectors.assistant import Assistant, ModelSettings
 from connectors.settings import Model, Settings
 
 log = structlog.get_logger(__name__)
+_T = TypeVar("_T")
 
 # With a second rung, the first one may use so much of the time that is left.
 FIRST_SHARE = 0.6
@@ -36,7 +37,7 @@ class Attempt:
     prompts: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
-        return {name: value for name, value in asdict(self).items() if value not in (None, ())}
+        return {name: value for name, value in vars(self).items() if value not in (None, ())}
 
 
 @dataclass(frozen=True)
@@ -109,29 +110,32 @@ class Climb:
         messages: Sequence[Message],
         tools: Sequence[Mapping[str, Any]] = (),
         *,
-        check: Callable[[Answer], None],
-    ) -> Answer:
-        """The first rung's answer that `check` lets pass; both raise NoAnswer, the last is told."""
+        read: Callable[[Answer], _T],
+    ) -> _T:
+        """What `read` makes of the first rung's answer that it can use.
+
+        Raises NoAnswer, as `read` does: the last rung's.
+        """
         while True:
             rung, is_last = self.rungs[0], len(self.rungs) == 1
             try:
-                return await self._try(rung, Question(messages, rung.settings, tools), check)
+                return await self._try(rung, Question(messages, rung.settings, tools), read)
             except NoAnswer as failure:
                 self._log(rung, failure)
                 if is_last:
                     raise
                 self.rungs.pop(0)
 
-    async def _try(self, rung: Rung, question: Question, check: Callable[[Answer], None]) -> Answer:
+    async def _try(self, rung: Rung, question: Question, read: Callable[[Answer], _T]) -> _T:
         began = time.monotonic()
         try:
             answer = await self._asked(rung, question)
-            check(answer)
+            made = read(answer)
         except NoAnswer as failure:
             await self._note(rung, failure.reason, time.monotonic() - began)
             raise
         await self._note(rung, "answered", time.monotonic() - began, answer)
-        return answer
+        return made
 
     async def _asked(self, rung: Rung, question: Question) -> Answer:
         is_last = len(self.rungs) == 1

@@ -22,7 +22,12 @@ LONGEST_BYTES = 48
 SHORTEST_BYTES = 24
 # An answer may go on where the ones before it ended.
 REMEMBERED_BYTES = 600
+# Those are in the last so many characters of anything that is said.
+_LOOKED_BACK = 4 * REMEMBERED_BYTES
 
+# Most of what makes a text of English more than ASCII, which is read twenty times as fast.
+_TYPOGRAPHY = str.maketrans("‘’“”–—…•\u00a0", "''\"\"--.* ")
+_NO_LETTERS = bytes(byte for byte in range(128) if not chr(byte).isalpha())
 _LOOK_ALIKE = str.maketrans(
     "аеорсухіјѕԁһкмтвнгԛԝьαεορτυνικχηγωβ",
     "aeopcyxijsdhkmtbhrqwbaeoptuvikxnywb",
@@ -50,11 +55,13 @@ class Leaks:
 
     def found_in(self, answer: str, before: str = "") -> bool:
         """`before` is what was answered earlier in the session."""
-        earlier = letters(before)[-REMEMBERED_BYTES:]
-        plain = letters(answer)
-        if self._shows(earlier + plain):
+        if not self.windows:
+            return False
+        answer = answer.translate(_TYPOGRAPHY)
+        earlier = letters(before[-_LOOKED_BACK:].translate(_TYPOGRAPHY))[-REMEMBERED_BYTES:]
+        if self._shows(earlier + letters(answer)):
             return True
-        return any(self._shows(letters(form)) for form in _disguised(answer))
+        return any(self._shows(letters(form)) for form in _disguised(answer, self.size))
 
     def _shows(self, text: bytes) -> bool:
         """Looked at closely only where a rough look finds something: there is much to look at."""
@@ -71,9 +78,11 @@ def leaks(prompt: str, public: str = "", strict: bool = False) -> Leaks:
 
 def letters(text: str) -> bytes:
     """Only the letters, without case, accents and look-alikes of other alphabets."""
+    if text.isascii():
+        return text.encode().lower().translate(None, _NO_LETTERS)
     plain = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text).casefold())
     plain = plain.translate(_LOOK_ALIKE)
-    return "".join(char for char in plain if char.isalpha()).encode(errors="ignore")
+    return "".join(filter(str.isalpha, plain)).encode(errors="ignore")
 
 
 def _windows(text: bytes, size: int) -> Iterator[bytes]:
@@ -81,13 +90,16 @@ def _windows(text: bytes, size: int) -> Iterator[bytes]:
         yield from (text[at : at + size] for at in range(len(text) - size + 1))
 
 
-def _disguised(answer: str) -> Iterator[str]:
-    """The answer read in other ways; one of another at most."""
-    forms = [answer, *(read for undo in _CODES for read in undo(answer))]
+def _disguised(answer: str, shortest: int) -> Iterator[str]:
+    """The answer read in other ways; one of another at most. `shortest` is in bytes."""
+    read = (form for undo in _CODES for form in undo(answer))
+    # Words in a row look like base64, too, and what they decode to is short.
+    forms = [answer, *(form for form in read if len(form.encode(errors="ignore")) >= shortest)]
     yield from forms[1:]
     for form in forms:
         for undo in _CIPHERS:
-            yield undo(form)
+            if (undone := undo(form)) != form:
+                yield undone
 
 
 def _base64(text: str) -> Iterator[str]:

@@ -13,6 +13,8 @@ from linkify_it.main import Match
 REMOVED = "[link removed]"
 
 _LINKS = LinkifyIt()
+# Every link has one of these inside; most texts have not, and need no closer look.
+_MAY_BE_LINK = regex.compile(r"[.:/@]\S")
 # Without http:// or www., many a missing blank looks like an address: "at the shop.In case".
 _CERTAIN = regex.compile(
     r"(?i)www\.|.*/|.*\..*\.|.*\.(?:com|net|org|io|co|app|info|biz|xyz|top|link|me)\Z"
@@ -26,15 +28,19 @@ def hosts(texts: Iterable[str]) -> frozenset[str]:
 
 @lru_cache(maxsize=64)  # of prompts, which are long, and read again in every turn
 def _named(text: str) -> tuple[str, ...]:
-    return tuple(filter(None, map(_host, _LINKS.match(text) or ())))
+    return tuple(filter(None, map(_host, _links(text))))
 
 
 def without_strange_links(text: str, known: frozenset[str]) -> str:
     """The text with words in brackets where a link led elsewhere."""
-    for link in reversed(_LINKS.match(text) or []):
+    for link in reversed(_links(text)):
         if _is_link(link) and not _is_known(_host(link), known):
             text = f"{text[: link.index]}{REMOVED}{text[link.last_index :]}"
     return text
+
+
+def _links(text: str) -> list[Match]:
+    return (_LINKS.match(text) or []) if _MAY_BE_LINK.search(text) else []
 
 
 def _is_link(link: Match) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -144,9 +144,9 @@ class ReplyWriter:
         ]
         for rounds_left in range(MOST_ROUNDS, -1, -1):
             schemas = toolbox.schemas if rounds_left else []
-            answer = await climb.ask(messages, schemas, check=_usable)
+            answer = await climb.ask(messages, schemas, read=_worded)
             if not answer.calls:
-                return _guarded(_worded(answer), turn, messages, {"outcome": climb.outcome})
+                return _guarded(answer.text, turn, messages, {"outcome": climb.outcome})
             messages.append(_as_message(answer))
             messages += await toolbox.call(answer.calls, climb.left)
             if turn.said is not None:
@@ -174,13 +174,14 @@ def _guarded(
     return found.text, {**metadata, "kept_back": list(found.kept_back)}
 
 
-def _usable(answer: Answer) -> None:
-    if not answer.calls and not _worded(answer):
+def _worded(answer: Answer) -> Answer:
+    """What is for the customer, in words for them. Raises NoAnswer if nothing is left."""
+    if answer.calls:
+        return answer
+    text = for_customer(answer.text, whole=answer.whole, longest=LONGEST_REPLY)
+    if not text:
         raise NoAnswer("empty", "nothing that can be shown was left of what the model said")
-
-
-def _worded(answer: Answer) -> str:
-    return for_customer(answer.text, whole=answer.whole, longest=LONGEST_REPLY)
+    return replace(answer, text=text)
 
 
 def _as_message(answer: Answer) -> Message:

@@ -42,6 +42,9 @@ class OurServer:
             sys.exit(f"The action server is not started. {error}")
         if "SANIC_KEEP_ALIVE_TIMEOUT" not in os.environ:
             app.config.KEEP_ALIVE_TIMEOUT = KEEP_ALIVE_SECONDS
+        app.config.ACCESS_LOG = (
+            False  # the SDK shows nobody these lines, which are made all the same
+        )
         refuse_bad_lengths(app)
         summary.keep(app, settings)
         follow_actions_port(settings.actions_port)

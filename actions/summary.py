@@ -169,18 +169,16 @@ async def _written(climb: Climb, assistant: Assistant, before: str, lines: Seque
         {"role": "system", "content": f"{PROMPT}\n{RULE}"},
         {"role": "user", "content": asked},
     ]
-    answer = await climb.ask(messages, check=lambda each: _check(each, assistant))
-    return _notes(answer, assistant)
-
-
-def _check(answer: Answer, assistant: Assistant) -> None:
-    if not _notes(answer, assistant):
-        raise NoAnswer("empty", "nothing was left of the summary that the model wrote")
+    return await climb.ask(messages, read=lambda answer: _notes(answer, assistant))
 
 
 def _notes(answer: Answer, assistant: Assistant) -> str:
+    """Raises NoAnswer."""
     most = min(assistant.summary_tokens, assistant.history_tokens // 2)
-    return for_customer(answer.text, whole=answer.whole, longest=most * BYTES_PER_TOKEN)
+    notes = for_customer(answer.text, whole=answer.whole, longest=most * BYTES_PER_TOKEN)
+    if not notes:
+        raise NoAnswer("empty", "nothing was left of the summary that the model wrote")
+    return notes
 
 
 def _brief(assistant: Assistant) -> Assistant:

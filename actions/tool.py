@@ -84,7 +84,7 @@ class Tool:
     seconds: float
     needs: tuple[str, ...] = ()
 
-    @property
+    @functools.cached_property
     def schema(self) -> dict[str, Any]:
         """As OpenAI's `tools` have it."""
         function = {

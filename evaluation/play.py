@@ -64,7 +64,7 @@ class Player:
         messages = [{"role": "user", "content": "Hello"}]
         climb = self.writer.ladder.climb(assistant, time.monotonic() + WARM_UP_SECONDS)
         with suppress(NoAnswer):
-            await climb.ask(messages, check=lambda _: None)
+            await climb.ask(messages, read=lambda _: None)
 
     async def play(self, case: Case, assistant: Assistant) -> Played:
         events: list[dict[str, Any]] = []
@@ -93,7 +93,7 @@ class Player:
         messages = [{"role": "system", "content": JUDGE}, {"role": "user", "content": asked}]
         climb = self.writer.ladder.climb(assistant, time.monotonic() + assistant.deadline_seconds)
         try:
-            said = (await climb.ask(messages, check=lambda _: None)).text.strip()
+            said = await climb.ask(messages, read=lambda answer: answer.text.strip())
         except NoAnswer as failure:
             return [f"judge: gave no verdict ({failure.reason})"]
         return [] if said.upper().startswith("YES") else [f"judge: {said or 'said nothing'}"]

@@ -56,6 +56,7 @@ DISGUISES = {
     "hex": KEPT.encode().hex(" "),
     "percent": "".join(f"%{byte:02x}" for byte in KEPT.encode()),
     "rot13": codecs.encode(KEPT, "rot13"),
+    "rot13 in a printer's quotes": f"“{codecs.encode(KEPT, 'rot13')}…” – that’s it",
     "rot13 in base64": base64.b64encode(codecs.encode(KEPT, "rot13").encode()).decode(),
     "backwards": KEPT[::-1],
     "each word backwards": " ".join(word[::-1] for word in KEPT.split()),
@@ -166,6 +167,12 @@ def test_what_is_fenced_cannot_get_out() -> None:
 @pytest.mark.parametrize("text", ["1 < 2 > 0, [x], {y}", "I ❤️ it 👨‍👩‍👧", "می‌خواهم", "a|b <3 </3"])
 def test_ordinary_words_reach_the_model_as_they_are(text: str) -> None:
     assert without_marks(text) == text
+
+
+@given(st.text(st.characters(max_codepoint=127)))
+def test_ascii_is_read_faster_and_no_other_way(text: str) -> None:
+    """A letter that is none of ASCII makes it go the long way."""
+    assert letters(f"{text}é") == letters(text) + b"e"
 
 
 @given(
