@@ -11,7 +11,7 @@ from rasa.shared.core.events import BotUttered, Event
 
 from connectors import keys
 from connectors.dead_letters import DeadLetter
-from connectors.errors import SessionOver
+from connectors.errors import SessionOver, Stopped
 from connectors.follow_up import FollowUp
 from connectors.ids import sortable_id
 from connectors.inbox import SETTLE_AT_MOST_MS
@@ -25,6 +25,8 @@ from connectors.turn_record import turn_record
 
 MODEL = "model"  # how it is known that somebody is out: they said so, in words of their own
 OVER = "the session ended before its texts were answered"
+STOPPED = "the customer opted out before the answer was made: nothing is sent"
+_STOPPED = -2
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Commits:
         if turn:
             turn.committed = True
         if answer < 0:
-            raise SessionOver(OVER)
+            raise Stopped(STOPPED) if answer == _STOPPED else SessionOver(OVER)
 
     def _what_to_do(self, commit: Commit, lines: int) -> dict[str, Any]:
         turn = commit.turn

@@ -6,6 +6,7 @@ SmsError
  +- StoreUnavailable  Redis cannot be asked now: answer 503, or try again later
  +- LeaseLost         somebody else has this conversation now: drop what was done
  +- SessionOver       the session of these texts has ended: nobody is texted any more
+ |   +- Stopped       its customer has ended it, which is well: say no more than that
  +- NothingToSay      a turn ended without a reply: try again, then apologise
  +- NotAllowed        the gate refuses: say so to whoever asked, and do not try again
  +- HeldByAnother     an operator has this conversation: leave it to them
@@ -38,6 +39,10 @@ class LeaseLost(SmsError):
 
 class SessionOver(SmsError):
     """The texts belong to a session that has ended before they were answered."""
+
+
+class Stopped(SessionOver):
+    """The customer opted out while the answer was being made."""
 
 
 class NothingToSay(SmsError):

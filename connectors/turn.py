@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,7 +20,7 @@ from rasa.shared.nlu.training_data.message import Message
 
 from connectors.assistant import Assistant
 from connectors.assistants import Assistants, LiveAssistants
-from connectors.errors import LeaseLost, NothingToSay, SessionOver, StoreUnavailable
+from connectors.errors import LeaseLost, NothingToSay, SessionOver, Stopped, StoreUnavailable
 from connectors.inbox import WaitingText
 from connectors.lanes import Claim
 from connectors.layout import LaidOut, Style, lay_out, prepared
@@ -265,11 +265,15 @@ class TurnRunner:
             await self.to_rasa(turn.message())
 
     async def _let_go(self, turn: Turn, over: SessionOver) -> None:
-        """After so long an outage nobody is texted; a commit takes the texts out."""
+        """After so long an outage, or STOP, nobody is texted; a commit takes the texts out."""
         if not turn.committed:
-            with suppress(SessionOver):
+            try:
                 await self.apologise(turn, str(over))
-        log.error("turn.too_late", conversation=turn.conversation, reason=str(over))
+            except SessionOver as told:
+                over = told
+        stopped = isinstance(over, Stopped)
+        tell, event = (log.info, "turn.stopped") if stopped else (log.error, "turn.too_late")
+        tell(event, conversation=turn.conversation, reason=str(over))
 
     async def _give_up(self, turn: Turn, reason: str) -> None:
         log.error("turn.gave_up", conversation=turn.conversation, reason=reason)

@@ -16,7 +16,8 @@
 --       person, with this: reason, asked_by; or ''), wait_ms (for one), opted_out (how that is
 --       known, for who is out from now on; or ''), only_in (the session that must be
 --       live, or '')
--- Returns 1; 0 when somebody else holds the conversation by now; -1 if the session is over.
+-- Returns 1; 0 when somebody else holds the conversation by now; -1 if the session is over; -2 if
+-- that is because its customer opted out meanwhile.
 local conversation, given = ARGV[1], cjson.decode(ARGV[2])
 if given.fence ~= '' and redis.call('HGET', KEYS[9], conversation) ~= tostring(given.fence) then return 0 end
 
@@ -105,6 +106,14 @@ local function take_out_the_texts()
   end
 end
 
+-- Have they said STOP (and perhaps START again) since the first of the texts came?
+local function has_stopped()
+  local first = redis.call('LINDEX', KEYS[7], 0)
+  local changed_at = tonumber(redis.call('HGET', KEYS[15], conversation .. ':at') or 0)
+  return first and changed_at >= tonumber(string.match(first, '^%d+'))
+end
+
+local answer = not is_over and 1 or given.fence ~= '' and has_stopped() and -2 or -1
 if not is_over then say() end
 if given.fence ~= '' then take_out_the_texts() end
-return is_over and -1 or 1
+return answer

@@ -10,6 +10,7 @@ import async_timeout
 import pytest
 from rasa.core.channels.channel import UserMessage
 from rasa.shared.core.events import ActionExecuted, BotUttered, UserUttered
+from structlog.testing import capture_logs
 
 from connectors import keys
 from connectors.assistant import Texts
@@ -66,8 +67,11 @@ async def test_stop_while_the_model_is_thinking(
     await thinking.wait()
     await office.inbox.accept(text(2, "one more thing"))
     await office.inbox.accept(text(3, words))
-    go_on.set()
-    await is_idle(office)
+    with capture_logs() as log:
+        go_on.set()
+        await is_idle(office)
+    assert {line["log_level"] for line in log if line["event"] == "turn.stopped"} == {"info"}
+    assert not [line for line in log if line["log_level"] in ("warning", "error")]
     said = await parts(office)
     assert [CONFIRMED in part["body"] for part in said] == [True] * confirmations
     assert not await office.store.client.exists(keys.session(await office.conversation()))
@@ -90,8 +94,11 @@ async def test_stop_and_start_while_the_model_is_thinking(office: Office) -> Non
     await thinking.wait()
     for number, words in enumerate(["STOP", "START", "are you there?"], 2):
         await office.inbox.accept(text(number, words))
-    go_on.set()
-    assert await office.answers(1) == ["You said: are you there?"]
+    with capture_logs() as log:
+        go_on.set()
+        assert await office.answers(1) == ["You said: are you there?"]
+    assert "turn.stopped" in [line["event"] for line in log]
+    assert "turn.too_late" not in [line["event"] for line in log]
 
 
 async def test_the_model_hears_an_opt_out(
