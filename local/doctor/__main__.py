@@ -11,7 +11,7 @@ from typing import TextIO
 
 from connectors.errors import SettingsError
 from connectors.settings import Settings
-from local.doctor import assistants, model, rasa, redis, twilio
+from local.doctor import assistants, model, rasa, redis, running, twilio
 from local.doctor.finding import Check, Finding
 
 CHECKS = (
@@ -20,6 +20,7 @@ CHECKS = (
     Check("the model", model.look),
     Check("the action server", rasa.look_at_actions),
     Check("PUBLIC_URL", rasa.look_at_public_url),
+    Check("the running Rasa", running.look),
     Check("Twilio", twilio.look),
 )
 

@@ -93,6 +93,8 @@ async def carriers(
 
 def about(settings: Settings, found: Registration, told: Standing | None) -> list[Finding]:
     name, strict = mask(found.number), settings.twilio.strict_10dlc
+    if settings.twilio.pretend and not found.owned:
+        return [new_to_pretend_twilio(f"Number {name}")]
     findings = [approval(f"Number {name}", judge(found), strict)]
     if told:
         findings.append(Finding(f"Reports on {name}", False, told.seen, told.do))
@@ -103,6 +105,11 @@ def about(settings: Settings, found: Registration, told: Standing | None) -> lis
     if found.campaign and (assistant := assistants.answering(found.number)):
         findings.append(words.compare(f"Words of {name}", found.campaign, assistant))
     return findings
+
+
+def new_to_pretend_twilio(name: str) -> Finding:
+    seen = "the pretend Twilio does not have it yet: it learns of numbers at its start"
+    return Finding(name, False, seen, "restart `make run`")
 
 
 def approval(name: str, standing: Standing, strict: bool) -> Finding:

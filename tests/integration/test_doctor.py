@@ -28,12 +28,21 @@ from local.doctor.__main__ import main
 from local.ports import free_port
 from tests.door import serving_door
 from tests.fakes.model import Fails, FakeModel
-from tests.pretend_business import ACCOUNT, BUSINESS, TOKEN, open_twilio, pretend_config, serving
+from tests.pretend_business import (
+    ACCOUNT,
+    BUSINESS,
+    SECOND_BUSINESS,
+    TOKEN,
+    open_twilio,
+    pretend_config,
+    serving,
+)
 from tests.valkey import Valkey
 
 pytestmark = pytest.mark.integration
 
 Finding = dict[str, Any]
+TOLL_FREE, SHORT_CODE = "+18885550100", "24365"
 
 
 @dataclass
@@ -100,7 +109,8 @@ async def patient(valkey: Valkey) -> AsyncIterator[Patient]:
                 "LLM_BASE_URL": model.base_url,
                 "ACTIONS_PORT": str(actions),
             }
-            async with serving_door(Settings.load(environ), door):
+            numbers = f"{BUSINESS},{TOLL_FREE},{SHORT_CODE}"
+            async with serving_door(Settings.load({**environ, "TWILIO_NUMBERS": numbers}), door):
                 yield Patient(environ, valkey, model)
 
 
@@ -125,6 +135,7 @@ async def test_who_is_well_is_told_so_in_one_line_for_each_thing(patient: Patien
         "ok   Model",
         "ok   Action server",
         "ok   PUBLIC_URL",
+        "ok   Running Rasa",
         "ok   Twilio account",
         "ok   Clock",
         "ok   Number +1***0001",
@@ -203,11 +214,15 @@ async def registered_other_words(patient: Patient) -> None:
 
 
 async def toll_free(patient: Patient) -> None:
-    patient.environ["TWILIO_NUMBERS"] = "+18885550100"
+    patient.environ["TWILIO_NUMBERS"] = TOLL_FREE
 
 
 async def short_code(patient: Patient) -> None:
-    patient.environ["TWILIO_NUMBERS"] = "24365"
+    patient.environ["TWILIO_NUMBERS"] = SHORT_CODE
+
+
+async def rasa_was_started_before_a_number_was_added(patient: Patient) -> None:
+    patient.environ["TWILIO_NUMBERS"] = f"{BUSINESS},{SECOND_BUSINESS}"
 
 
 NUMBER, TEXTS = "Number +1***0001", "Texts to +1***0001"
@@ -238,6 +253,7 @@ BROKEN = [
     (registered_other_words, "Words of +1***0001", "HELP, STOP", "assistants/default.yml"),
     (toll_free, "Number +1***0100", "toll-free", "ten-digit"),
     (short_code, "Number ***", "short code", "ten-digit"),
+    (rasa_was_started_before_a_number_was_added, "Running Rasa", "+1***0002 yet", "restart it"),
 ]
 
 

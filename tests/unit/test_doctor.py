@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from connectors.assistant import Assistant
-from connectors.registration import Brand, Campaign
-from local.doctor import rate, redis, twilio, words
+from connectors.registration import Brand, Campaign, Registration
+from connectors.settings import Settings
+from local.doctor import rate, redis, running, twilio, words
 from local.doctor.public_url import Answers, judge
 
 URL = "https://sms.example.com"
@@ -92,3 +93,14 @@ def test_the_rate_follows_from_score_use_case_and_tier(
     assert rate.per_second(campaign, brand) == per_second
     assert rate.per_day(campaign, brand) == per_day
     assert f"{per_second:g} segments a second" in rate.in_words(campaign, brand)
+
+
+def test_a_number_that_is_new_in_the_settings_is_no_strangers() -> None:
+    """Nothing has been restarted yet."""
+    settings = Settings.load({"TWILIO_NUMBERS": "+15550100001,+15550100002"})
+    [found] = twilio.about(settings, Registration("+15550100002"), None)
+    assert "learns of numbers at its start" in found.seen
+    assert found.do == "restart `make run`"
+    assert running.judge(["+1***0001"], ["+1***0001", "+1***0002"]).well is False
+    assert running.judge(["+1***0001"], ["+1***0001", "+1***0001"]).well is False
+    assert running.judge(["+1***0002", "+1***0001"], ["+1***0001"]).well is True
