@@ -198,6 +198,11 @@ class Outbox:
         return bool(answer)
 
 
+def is_final(status: str) -> bool:
+    """Whether it says how a message ended: arrived, or failed for good."""
+    return RANKS.get(status, 0) > ON_ITS_WAY
+
+
 def _record(report: StatusReport) -> dict[str, str]:
     return {
         "part": report.part_id,

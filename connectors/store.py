@@ -6,14 +6,16 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
+from hashlib import sha1
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import redis.asyncio as aioredis
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from connectors import keys
 from connectors.errors import StoreUnavailable
+from connectors.redis_line import Line
 
 if TYPE_CHECKING:
     Client = aioredis.Redis[str]
@@ -35,7 +37,9 @@ class Store:
 
     def __init__(self, client: Client) -> None:
         self.client = client
-        self._scripts = {name: client.register_script(text) for name, text in _SCRIPTS.items()}
+        # By these Redis knows a script that it was told once.
+        self._names = {name: sha1(text.encode()).hexdigest() for name, text in _SCRIPTS.items()}  # noqa: S324
+        self._line = Line(client.connection_pool, CONNECT_SECONDS, ANSWER_SECONDS)
         self._id_key: str | None = None
 
     @classmethod
@@ -51,12 +55,18 @@ class Store:
         )
 
     async def close(self) -> None:
+        await self._line.close()
         await self.client.close(close_connection_pool=True)
 
     async def step(self, name: str, names: Sequence[str], arguments: Sequence[object]) -> Any:
         """Run one atomic step. Raises StoreUnavailable; then it may or may not have happened."""
         with unavailable_is_named():
-            return await self._scripts[name](keys=list(names), args=[str(a) for a in arguments])
+            words = ["EVALSHA", self._names[name], str(len(names)), *names, *map(str, arguments)]
+            try:
+                return await self._line.ask(words)
+            except NoScriptError:
+                await self._line.ask(["SCRIPT", "LOAD", _SCRIPTS[name]])
+                return await self._line.ask(words)
 
     async def ping(self) -> None:
         with unavailable_is_named():
@@ -64,7 +74,8 @@ class Store:
 
     async def get(self, name: str) -> str | None:
         with unavailable_is_named():
-            return await self.client.get(name)
+            said: str | None = await self._line.ask(["GET", name])
+        return said
 
     async def put(self, name: str, value: str) -> None:
         with unavailable_is_named():
@@ -77,7 +88,8 @@ class Store:
 
     async def field(self, name: str, field: str) -> str | None:
         with unavailable_is_named():
-            return await self.client.hget(name, field)
+            said: str | None = await self._line.ask(["HGET", name, field])
+        return said
 
     async def fields(self, name: str) -> dict[str, str]:
         """All of a hash; none if it is not there."""

@@ -15,6 +15,7 @@ from connectors.errors import StoreUnavailable, Unreadable
 from connectors.house_rules import UNATTACHED
 from connectors.ids import mask
 from connectors.knock import is_knock
+from connectors.outbox import is_final
 from connectors.service import Service
 from connectors.wire import (
     MAX_BODY_BYTES,
@@ -94,9 +95,9 @@ class Webhooks:
         except StoreUnavailable as error:
             return _unavailable(error)
         if news:
-            log.info(
-                "sms.status", sid=report.sid, status=report.status, error_code=report.error_code
-            )
+            # The session log has every one; how it ended is what the log is read for.
+            tell = log.info if is_final(report.status) else log.debug
+            tell("sms.status", sid=report.sid, status=report.status, error_code=report.error_code)
         return empty(204)
 
     async def _learn_opt_out(self, report: StatusReport) -> None:

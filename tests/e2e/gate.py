@@ -92,7 +92,7 @@ class _Passage:
     back: asyncio.StreamWriter
     far: asyncio.StreamReader
     forth: asyncio.StreamWriter
-    expected: Trap | None = None  # the answer to what was asked last is wanted
+    expected: Trap | None = None  # its answer is wanted; more may be asked before it comes
 
     async def requests(self) -> None:
         with suppress(OSError):
@@ -102,7 +102,8 @@ class _Passage:
                     return
                 if trap and trap.when == "before" and self.gate.spring(trap):
                     await self._until(trap)
-                self.expected = trap if trap and trap.when == "after" else None
+                if trap and trap.when == "after":
+                    self.expected = trap
                 self.forth.write(data)
                 await self.forth.drain()
                 if trap and trap.when == "during" and self.gate.spring(trap):
