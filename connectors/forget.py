@@ -13,8 +13,11 @@ from connectors.session_life import session_keys
 from connectors.store import Store
 
 
-async def forget(store: Store, conversation: str) -> None:
-    """Raises StoreUnavailable."""
+async def forget(store: Store, conversation: str) -> str:
+    """The id of the session log's last entry: all that was said before has been forgotten.
+
+    Raises StoreUnavailable.
+    """
     inbox, outbox = Lane(store, "inbox", batch=1), Lane(store, "outbox", batch=1)
     names = [
         *session_keys(conversation),
@@ -23,4 +26,4 @@ async def forget(store: Store, conversation: str) -> None:
         *(keys.DEAD_LETTERS, keys.limits(conversation), keys.DESK),
         *(inbox.leases, inbox.tries, outbox.leases, outbox.tries),
     ]
-    await store.step("forget", names, [conversation])
+    return str(await store.step("forget", names, [conversation]))

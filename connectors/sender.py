@@ -9,7 +9,7 @@ from itertools import takewhile
 import structlog
 
 from connectors.consent import CODE_21610
-from connectors.errors import SendRefused, SendUnavailable, SendUnknown
+from connectors.errors import LeaseLost, SendRefused, SendUnavailable, SendUnknown
 from connectors.gate import Refusal
 from connectors.gatekeeper import Gatekeeper, masked
 from connectors.ids import mask
@@ -20,6 +20,7 @@ from connectors.pace import Pace
 from connectors.part import Part
 from connectors.segments import count
 from connectors.twilio_api import Accepted, TwilioApi
+from connectors.wire import StatusReport
 
 log = structlog.get_logger(__name__)
 
@@ -173,7 +174,13 @@ class Sender:
         return None
 
     async def _sent(self, claim: Claim, part: Part, accepted: Accepted) -> None:
-        await self.outbox.sent(claim, part, accepted.sid, accepted.status)
+        try:
+            await self.outbox.sent(claim, part, accepted.sid, accepted.status)
+        except LeaseLost:
+            # Another worker has the part, or its customer was deleted: whoever it is, they need
+            # to know under which SID Twilio has it.
+            await self.outbox.report(StatusReport(accepted.sid, accepted.status, "", part.id))
+            raise
         log.info(
             "sms.sent",
             sid=accepted.sid,

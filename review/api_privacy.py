@@ -6,16 +6,17 @@ from typing import Any
 
 from starlette.requests import Request
 
-from review import privacy, reading, saving_tests, webhooks
+from review import erasing, reading, saving_tests, webhooks
+from review import retention as keeping
 from review.access import Role
 from review.announcements import EVENTS
 from review.auditing import note
+from review.erasing import Eraser
 from review.errors import NotThere
 from review.operations import COUNT, TEXT, YES, Operation, Schema, having, listed, shape
-from review.privacy import Eraser
 
 _EVENTS: Schema = {"type": "array", "items": {"enum": list(EVENTS)}, "minItems": 1}
-_DAYS: Schema = {"type": "integer", "minimum": 0, "maximum": privacy.LONGEST_DAYS}
+_DAYS: Schema = {"type": "integer", "minimum": 0, "maximum": keeping.LONGEST_DAYS}
 
 
 def operations() -> list[Operation]:
@@ -29,12 +30,12 @@ def operations() -> list[Operation]:
         Operation(
             "POST", "/sessions/{session}/customer/export", admin,
             "Everything that is kept of the session's customer; on record", export,
-            having(customer=TEXT, sessions=listed({"type": "object"})),
+            having(customer=TEXT, sessions=listed({"type": "object"}), tables={"type": "object"}),
         ),
         Operation(
             "DELETE", "/sessions/{session}/customer", admin,
-            "Delete everything of the session's customer: Twilio, Redis, SQL", erase,
-            having(deleted=COUNT),
+            "Delete everything of the session's customer: Twilio, Redis, saved tests, SQL", erase,
+            having(deleted=COUNT, files=listed(TEXT), left=listed(having(file=TEXT, why=TEXT))),
         ),
         Operation("GET", "/retention", admin, "How many days sessions are kept, 0 for ever",
                   retention, having(days=COUNT)),
@@ -68,25 +69,29 @@ def saved(request: Request, session_id: str, kind: str) -> str:
 
 def export(request: Request) -> dict[str, Any]:
     state, session_id = request.app.state, str(request.path_params["session"])
-    with state.database.writing() as connection:
-        return privacy.export(connection, session_id, state.prices, request.state.person.name)
+    return erasing.export(state.database, session_id, state.prices, request.state.person.name)
 
 
 async def erase(request: Request) -> dict[str, Any]:
     eraser: Eraser = request.app.state.eraser
     session_id = str(request.path_params["session"])
-    return {"deleted": await eraser.erase(session_id, request.state.person.name)}
+    erasure = await eraser.erase(session_id, request.state.person.name)
+    return {
+        "deleted": erasure.sessions,
+        "files": list(erasure.files),
+        "left": [{"file": file, "why": why} for file, why in erasure.left.items()],
+    }
 
 
 def retention(request: Request) -> dict[str, Any]:
     with request.app.state.database.reading() as connection:
-        return {"days": privacy.retention_days(connection)}
+        return {"days": keeping.retention_days(connection)}
 
 
 def set_retention(request: Request) -> None:
     with request.app.state.database.writing() as connection:
         days, who = int(request.state.json["days"]), request.state.person.name
-        privacy.set_retention(connection, days, who)
+        keeping.set_retention(connection, days, who)
 
 
 def all_webhooks(request: Request) -> dict[str, Any]:

@@ -46,14 +46,16 @@ from review import (
 from review.accounts import ADMINISTRATOR, Accounts
 from review.database import Database
 from review.desk import Desk
+from review.erasing import Eraser
 from review.errors import BadFilter, DatabaseUnavailable, NotThere, Unusable
 from review.lengths import Lengths
 from review.messenger import Messenger
 from review.outside import Outside
 from review.paper import OwnHeaders
 from review.prices import Prices
-from review.privacy import Eraser, Redact, Retention
 from review.projection import Projection
+from review.redaction import Redact, Redactor
+from review.retention import Retention
 from review.signins import SignIns
 from review.taker import Taker
 from review.tokens import Tokens
@@ -123,7 +125,10 @@ def create_app(
     app.state.settings, app.state.database, app.state.store = settings, database, store
     app.state.accounts, app.state.taker, app.state.prices = Accounts(database), taker, prices
     app.state.tokens, app.state.signins = Tokens(database), SignIns(database)
-    app.state.eraser = Eraser(store, database, taker, _redact(settings))
+    app.state.redactor = Redactor(database, _redact(settings))
+    app.state.eraser = Eraser(
+        store, database, taker, app.state.redactor, settings.twilio.numbers, project
+    )
     app.state.outside = Outside(private=settings.webhooks_to_private_hosts)
     app.state.project, app.state.desk = project, Desk.open(settings, store, database, assistants)
     app.state.lengths = lambda: Lengths.of_assistants(assistants.now, settings.session_ttl_seconds)
@@ -156,8 +161,12 @@ async def _work(app: Starlette) -> None:
     """Everything that goes on beside the pages, once the database has its tables."""
     state = app.state
     await _open(state.settings, state.database)
-    messenger = Messenger(state.database, state.outside)
-    await asyncio.gather(state.taker.run(), messenger.run(), Retention(state.database).run())
+    await asyncio.gather(
+        state.taker.run(),
+        Messenger(state.database, state.outside).run(),
+        Retention(state.database).run(),
+        state.redactor.run(),
+    )
 
 
 async def _open(settings: Settings, database: Database) -> None:

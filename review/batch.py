@@ -39,6 +39,7 @@ class Batch:
     figures: Counter[tuple[str, str, str, str]] = field(default_factory=Counter)
     news: list[tuple[str, Row, int]] = field(default_factory=list)  # event, session, when
     adopting: list[Row] = field(default_factory=list)  # sessions, of prompts before them
+    redactions: set[str] = field(default_factory=set)  # SIDs of messages of deleted customers
     _assistants: dict[str, str] = field(default_factory=dict)
     new_sessions: set[str] = field(default_factory=set)
     new_messages: set[str] = field(default_factory=set)

@@ -8,6 +8,7 @@ from connectors.session_log import MODEL_CALL
 from review import tables
 from review.batch import Batch
 from review.database import insert_new
+from review.redaction import redact_later
 
 # The columns of a session that records change; the others are set once, or by people.
 CHANGING = (
@@ -31,6 +32,7 @@ def flush(batch: Batch) -> None:
     _update_messages(batch)
     _flush_facets(batch)
     _flush_figures(batch)
+    redact_later(batch.connection, batch.redactions)
 
 
 def _adopt_calls(batch: Batch) -> None:

@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from review import api_privacy, privacy, saving_tests
+from review import api_privacy, erasing, saving_tests
 from review.access import Role, route
-from review.paper import is_fragment
-from review.privacy import Eraser
+from review.erasing import Eraser
+from review.paper import is_fragment, render
 
 
 def routes() -> list[Route]:
@@ -35,17 +35,18 @@ def save_test(request: Request) -> Response:
 
 def export(request: Request) -> Response:
     state, session_id = request.app.state, str(request.path_params["id"])
-    with state.database.writing() as connection:
-        told = privacy.export(connection, session_id, state.prices, request.state.person.name)
+    told = erasing.export(state.database, session_id, state.prices, request.state.person.name)
     return JSONResponse(
         told, headers={"Content-Disposition": 'attachment; filename="customer.json"'}
     )
 
 
 async def delete(request: Request) -> Response:
-    """Twilio first, then Redis, then SQL; what stays is that they opted out."""
+    """What stays is that they opted out; saved tests that could not be changed are named."""
     if request.state.form.get("sure") != "delete":
         raise HTTPException(422, "Type delete, if you are sure.")
     eraser: Eraser = request.app.state.eraser
-    await eraser.erase(str(request.path_params["id"]), request.state.person.name)
-    return RedirectResponse("/", 303)
+    erasure = await eraser.erase(str(request.path_params["id"]), request.state.person.name)
+    if not erasure.files and not erasure.left:
+        return RedirectResponse("/", 303)
+    return render(request, "deleted.html", title="Deleted", erasure=erasure)

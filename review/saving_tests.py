@@ -9,7 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from review.errors import Unusable
 
 STORIES = Path("tests") / "test_from_sessions.yml"
 CASES = Path("evaluation") / "cases"
+FROM_SESSIONS = "-from-sessions.yml"
 PICTURE = "[picture]"  # what the turn puts in the place of a message without words
 # Rasa reads this as "here is an entity".
 _MARKUP = re.compile(r"\[[^\]]*\]\s*[({]")
@@ -84,7 +85,7 @@ def save_story(session: Mapping[str, Any], root: Path) -> str:
             steps += _steps(each)
     if not steps:
         raise Unusable("Nothing in this session was answered by the assistant.")
-    name = f"session {session['id']}"
+    name = _name(session["id"])
     story = {"story": name, "steps": steps}
     with _changed(root / STORIES, {"version": "3.1", "stories": []}) as content:
         content["stories"] = [s for s in content["stories"] if s.get("story") != name] + [story]
@@ -117,9 +118,9 @@ def save_case(session: Mapping[str, Any], root: Path) -> str:
     if not turns:
         raise Unusable("Write the ideal answer to a message first: it is what will be expected.")
     assistant = session["assistant"] or "default"
-    name = f"session {session['id']}"
+    name = _name(session["id"])
     case = {"name": name, "tags": ["from a session"], "turns": turns}
-    file = CASES / f"{assistant}-from-sessions.yml"
+    file = CASES / f"{assistant}{FROM_SESSIONS}"
     with _changed(root / file, {"assistant": assistant, "cases": []}) as content:
         content["cases"] = [c for c in content["cases"] if c.get("name") != name] + [case]
     return str(file)
@@ -129,6 +130,45 @@ SAVE: Mapping[str, Callable[[Mapping[str, Any], Path], str]] = {
     "story": save_story,
     "evaluation": save_case,
 }
+
+
+def forget(session_ids: Sequence[str], root: Path) -> tuple[list[str], dict[str, str]]:
+    """Take what was saved from these sessions out of the files: those that were changed, and
+    those that still hold some of it, with the reason."""
+    changed, left = [], {}
+    names = {_name(session_id) for session_id in session_ids}
+    for file in (root / STORIES, *sorted((root / CASES).glob(f"*{FROM_SESSIONS}"))):
+        shown = str(file.relative_to(root))
+        try:
+            if _forget_in(file, names):
+                changed.append(shown)
+        except Unusable as error:
+            left[shown] = str(error)
+    return changed, left
+
+
+def _forget_in(file: Path, names: Collection[str]) -> bool:
+    try:
+        words = file.read_text("utf-8") if file.exists() else ""
+    except (OSError, ValueError):
+        raise Unusable(f"{file.name} cannot be read") from None
+    if not any(name in words for name in names):
+        return False
+    gone = 0
+    with _changed(file, {}) as content:
+        for key in {"stories", "cases"} & set(content):
+            left = [one for one in content[key] or () if _names(one).isdisjoint(names)]
+            gone += len(content[key] or ()) - len(left)
+            content[key] = left
+    return gone > 0
+
+
+def _names(one: Any) -> set[str]:
+    return {str(one.get("story")), str(one.get("name"))} if isinstance(one, Mapping) else set()
+
+
+def _name(session_id: str) -> str:
+    return f"session {session_id}"
 
 
 @contextmanager
@@ -143,6 +183,9 @@ def _changed(file: Path, empty: dict[str, Any]) -> Iterator[dict[str, Any]]:
             if not isinstance(content, dict):
                 raise Unusable(f"{file.name} is not as it was written: mend it first.")
             yield content
+            if not (content.get("stories") or content.get("cases")):
+                file.unlink(missing_ok=True)
+                return
             fresh = file.parent / f".{file.name}.new"
             with fresh.open("w", encoding="utf-8") as out:
                 yaml.dump(content, out)

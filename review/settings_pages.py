@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from review import privacy, webhooks
+from review import redaction, retention, webhooks
 from review.access import Role, route
 from review.announcements import EVENTS
 from review.paper import render
@@ -31,7 +31,7 @@ def keep(request: Request) -> Response:
     if not (days.isascii() and days.isdigit() and len(days) < 6):
         raise HTTPException(422, "How many days? 0 keeps sessions for ever.")
     with request.app.state.database.writing() as connection:
-        privacy.set_retention(connection, int(days), request.state.person.name)
+        retention.set_retention(connection, int(days), request.state.person.name)
     return RedirectResponse("/settings", 303)
 
 
@@ -51,13 +51,15 @@ def delete(request: Request) -> Response:
 
 def _page(request: Request, secret: str = "") -> Response:
     with request.app.state.database.reading() as connection:
-        days, told = privacy.retention_days(connection), webhooks.webhooks(connection)
+        days, told = retention.retention_days(connection), webhooks.webhooks(connection)
+        at_twilio = redaction.waiting(connection)
     return render(
         request,
         "settings.html",
         title="Settings",
         days=days,
-        longest=privacy.LONGEST_DAYS,
+        at_twilio=at_twilio,
+        longest=retention.LONGEST_DAYS,
         webhooks=told,
         events=EVENTS,
         secret=secret,

@@ -21,12 +21,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from connectors import keys
 from connectors.errors import StoreUnavailable
 from connectors.ids import entry_number
+from connectors.session_log import CONSENT
 from connectors.store import Store, unavailable_is_named
 from review import announcements
-from review.batch import Batch
+from review.batch import Batch, kept
 from review.batch_reading import known, load
 from review.batch_writing import flush
 from review.database import Database
+from review.erased import Erased, sids_in, sids_of
 from review.errors import BadRecord, DatabaseUnavailable
 from review.projection import Projection
 from review.record import Record, clean, read_record
@@ -142,11 +144,18 @@ class Taker:
         numbers = {entry_id: entry_number(entry_id) for entry_id, _ in entries}
         taken = known(batch.connection, numbers.values())
         new = [(numbers[name], fields) for name, fields in entries if numbers[name] not in taken]
+        erased = Erased.among(batch.connection, (fields for _, fields in new))
         records = [
-            record for number, fields in new if (record := self._read(batch, number, fields))
+            record
+            for number, fields in new
+            if not self._leave_out(batch, erased, number, fields)
+            and (record := self._read(batch, number, fields))
         ]
         load(batch, records)
         for record in records:
+            if erased.may_cover(record) and batch.message(record.data) is None:
+                batch.redactions |= sids_of(record.data)
+                continue
             try:
                 self.projection.apply(batch, record)
             except (ArithmeticError, ValueError, TypeError, LookupError, AttributeError) as error:
@@ -156,6 +165,18 @@ class Taker:
                 batch.aside.append(_aside(record.id, why, {}))
         flush(batch)
         announcements.write(batch)
+
+    def _leave_out(
+        self, batch: Batch, erased: Erased, number: int, fields: Mapping[str, str]
+    ) -> bool:
+        """Is it of a customer who was deleted? What they said about wanting texts stays known."""
+        if not erased.covers(number, fields):
+            return False
+        if fields.get("kind") != CONSENT:
+            batch.redactions |= sids_in(fields.get("data", ""))
+        elif record := self._read(batch, number, {**fields, "session": ""}):
+            batch.records.append(kept(record, None))
+        return True
 
     def _read(self, batch: Batch, number: int, fields: Mapping[str, str]) -> Record | None:
         try:
@@ -170,7 +191,8 @@ class Taker:
         log.warning("session_log.set_aside", entry=number, reason=why)
         with self.database.writing() as connection:
             batch = Batch(connection)
-            if number not in known(connection, [number]):
+            erased = Erased.among(connection, [fields])
+            if not erased.covers(number, fields) and number not in known(connection, [number]):
                 batch.aside.append(_aside(number, why, fields))
                 flush(batch)
 

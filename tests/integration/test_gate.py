@@ -33,9 +33,9 @@ from connectors.worker import Worker
 from local.ports import free_port
 from local.pretend_twilio import create_app
 from local.pretend_twilio.server import PhoneServer
+from review.customer_data import delete_sessions
 from review.database import Database
 from review.prices import Prices
-from review.privacy import delete_sessions
 from review.projection import Projection
 from review.taker import Taker
 from tests.log import log_of

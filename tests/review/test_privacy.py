@@ -20,18 +20,24 @@ from connectors.consent import out_state
 from connectors.consent_history import ConsentHistory
 from connectors.errors import SendUnavailable
 from connectors.forget import forget
+from connectors.ids import conversation_id
 from connectors.settings import Settings
 from connectors.store import Store
 from connectors.twilio_api import TwilioApi
-from review import privacy, tables
+from review import customer_data, erasing, redaction, retention, tables, webhooks
 from review.access import Role
+from review.announcements import EVENTS
 from review.database import Database
+from review.erasing import Eraser
 from review.errors import NotAtTwilio
 from review.judging import Judge
 from review.operations import PREFIX
+from review.outside import Outside
 from review.prices import Prices
-from review.privacy import DAY_MS, Eraser, Retention
 from review.projection import Projection
+from review.redaction import Redactor
+from review.retention import DAY_MS, Retention
+from review.saving_tests import CASES, STORIES
 from review.taker import Entry, Taker
 from tests.pretend_business import ACCOUNT, BUSINESS, TOKEN, open_twilio, pretend_config
 from tests.review.office import Office
@@ -59,6 +65,11 @@ def taker_of(store: Store, database: Database) -> Taker:
     return Taker(store, database, Projection(Prices("USD", 0.01, 0.01, {})))
 
 
+def eraser_of(store: Store, database: Database, twilio: Twilio, **more: Any) -> Eraser:
+    redactor = Redactor(database, twilio.redact)
+    return Eraser(store, database, taker_of(store, database), redactor, **more)
+
+
 def everything(database: Database) -> str:
     """All that SQL has, as one text."""
     with database.reading() as connection:
@@ -69,6 +80,22 @@ def everything(database: Database) -> str:
                 for row in connection.execute(sql.select(table))
             ]
         )
+
+
+def sessions_of(database: Database) -> list[str]:
+    with database.reading() as connection:
+        query = sql.select(tables.sessions.c.id).order_by(tables.sessions.c.n)
+        return list(connection.execute(query).scalars())
+
+
+def held(database: Database, customer: Customer) -> dict[str, int]:
+    """How many rows there are of a customer, by table."""
+    with database.reading() as connection:
+        theirs = customer_data.customer_of(connection, customer.session)
+        return {
+            table.name: len(customer_data.rows(connection, table, theirs))
+            for table in customer_data.HELD
+        }
 
 
 async def two_customers(store: Store, database: Database) -> tuple[Customer, Customer]:
@@ -95,12 +122,12 @@ async def test_a_deleted_customer_is_gone_everywhere_and_the_others_are_not(
     store: Store, database: Database
 ) -> None:
     ada, ben = await two_customers(store, database)
-    twilio, taker = Twilio(), taker_of(store, database)
+    twilio = Twilio()
     await store.client.hset(keys.CONSENT, ada.conversation, "out")
     await ada.texts("this is still on its way to SQL")
-    eraser = Eraser(store, database, taker, twilio.redact)
+    eraser = eraser_of(store, database, twilio)
 
-    assert await eraser.erase(ada.session, "an admin") == 2
+    assert (await eraser.erase(ada.session, "an admin")).sessions == 2
 
     assert len(twilio.emptied) == 4
     left = await store.client.keys("*")
@@ -125,7 +152,7 @@ async def test_no_word_of_a_deleted_customer_is_left_in_the_file(
     await ada.texts("xylophonist zitherist")
     await raw(store, kind="text", conversation=ada.conversation, data='{"body": "xylophonist')
     await Customer(store, session="").record("refused", {"reason": "no", "body": "zitherist"})
-    eraser = Eraser(store, sqlite, taker_of(store, sqlite), Twilio().redact)
+    eraser = eraser_of(store, sqlite, Twilio())
     await eraser.erase(ada.session, "an admin")
     file = Path(sqlite.engine.url.database or "")
     kept = b"".join(part.read_bytes() for part in file.parent.glob(f"{file.name}*"))
@@ -138,8 +165,8 @@ async def test_what_the_taker_has_in_hand_does_not_come_after_the_deletion(
     store: Store, database: Database
 ) -> None:
     ada, _ = await two_customers(store, database)
-    taker = taker_of(store, database)
-    await ada.texts("this is in the taker's hand")
+    taker, twilio = taker_of(store, database), Twilio()
+    sid = await ada.texts("this is in the taker's hand")
     in_hand, go_on, take = threading.Event(), threading.Event(), taker.take
 
     def slow(entries: Sequence[Entry]) -> None:
@@ -151,13 +178,177 @@ async def test_what_the_taker_has_in_hand_does_not_come_after_the_deletion(
     taker.take = slow  # type: ignore[method-assign]
     taking = asyncio.create_task(taker.once())
     assert await asyncio.to_thread(in_hand.wait, 30)
-    erasing = asyncio.create_task(
-        Eraser(store, database, taker, Twilio().redact).erase(ada.session, "an admin")
-    )
-    await asyncio.wait({erasing}, timeout=0.5)  # as far as it gets
+    # Another process deletes, which does not know of this one.
+    eraser = eraser_of(store, database, twilio)
+    assert (await eraser.erase(ada.session, "an admin")).sessions == 2
     go_on.set()
-    await asyncio.gather(taking, erasing)
+    await taking
     assert "in the taker's hand" not in everything(database)
+    assert ada.session not in json.dumps(sessions_of(database))
+    assert await Redactor(database, twilio.redact).once() == 1
+    assert sid in twilio.emptied
+
+
+async def test_what_a_taker_takes_long_after_the_deletion_stays_away_what_is_new_does_not(
+    store: Store, database: Database
+) -> None:
+    """As with a stream that was read again, or a process that stood still for hours."""
+    ada, _ = await two_customers(store, database)
+    await ada.texts("an old secret")
+    await Customer(store, session="").record("refused", {"body": "an old secret, refused"})
+    await raw(store, kind="text", conversation=ada.conversation, data="{an old secret")
+    out = {"business": BUSINESS, "customer": ada.number, "state": "out", "how": "keyword"}
+    await ada.record("consent", {**out, "sid": ""})
+    old = await store.client.xrange(keys.LOG)
+    await eraser_of(store, database, Twilio()).erase(ada.session, "an admin")
+    with database.writing() as connection:  # as if they had never been taken
+        connection.execute(tables.records.delete().where(tables.records.c.session == ""))
+
+    again = Customer(store)
+    await again.opens()
+    await again.talks("Hello again", "Hi!")
+    taker = taker_of(store, database)
+    taker.take([*old, *await store.client.xrange(keys.LOG)])
+
+    kept = everything(database)
+    assert "old secret" not in kept
+    assert "Hello again" in kept
+    assert sessions_of(database)[-1] == again.session
+    assert ada.session not in sessions_of(database)
+    url = database.engine.url.render_as_string(hide_password=False)
+    assert [word.customer for word in ConsentHistory(url).last_words()] == [ada.number]
+
+
+async def test_a_message_that_twilio_took_meanwhile_is_emptied_once_it_is_known(
+    store: Store, database: Database
+) -> None:
+    ada, _ = await two_customers(store, database)
+    on_its_way = await ada.is_told("A secret", await ada.texts("Tell me"))
+    twilio, sid = Twilio(), "SM" + "e" * 32
+    await eraser_of(store, database, twilio).erase(ada.session, "an admin")
+    report = {"part": on_its_way, "sid": sid, "status": "queued", "error_code": ""}
+    await ada.record("part.status", report, session="")
+    await taker_of(store, database).once()
+    redactor = Redactor(database, twilio.redact)
+
+    twilio.is_away = True
+    assert await redactor.once() >= 1
+    assert await redactor.once() == 0, "not before its time"
+    with database.writing() as connection:
+        assert redaction.waiting(connection) >= 1
+        connection.execute(tables.redactions.update().values(due_ms=0))
+    twilio.is_away = False
+    await redactor.once()
+
+    assert sid in twilio.emptied
+    assert sid not in everything(database)
+    with database.reading() as connection:
+        assert redaction.waiting(connection) == 0
+
+
+async def test_what_is_said_while_redis_has_forgotten_and_sql_has_not_is_a_new_beginning(
+    store: Store, sqlite: Database
+) -> None:
+    ada, _ = await two_customers(store, sqlite)
+    eraser = eraser_of(store, sqlite, Twilio())
+    once, again = eraser.taker.once, Customer(store)
+
+    async def meanwhile() -> int:
+        await again.opens()
+        await again.talks("Hello again", "Hi!")
+        return await once()
+
+    eraser.taker.once = meanwhile  # type: ignore[method-assign]
+    assert (await eraser.erase(ada.session, "an admin")).sessions == 2
+    kept = everything(sqlite)
+    assert again.session in sessions_of(sqlite)
+    assert "Hello again" in kept
+    assert "I am 9999" not in kept
+
+
+async def test_what_they_wrote_to_another_of_our_numbers_a_moment_ago_goes_too(
+    store: Store, sqlite: Database
+) -> None:
+    ada, _ = await two_customers(store, sqlite)
+    other = conversation_id(await store.id_key(), "+15550100002", ada.number)
+    await store.client.rpush(keys.lane_items("inbox", other), "a text that SQL does not know of")
+    eraser = eraser_of(store, sqlite, Twilio(), numbers=["+15550100002"])
+    await eraser.erase(ada.session, "an admin")
+    assert not [key for key in await store.client.keys("*") if other in key]
+
+
+# One list for the export and the deletion
+
+
+def test_every_table_holds_something_of_customers_or_it_is_said_why_not() -> None:
+    held, kept = set(customer_data.HELD), set(customer_data.KEPT)
+    assert held | kept == set(tables.metadata.tables.values())
+    assert not held & kept
+    assert set(customer_data.OF_SESSIONS) | set(customer_data.OF_CUSTOMERS) == held
+    by_session = {table for table in tables.metadata.tables.values() if "n" in table.c}
+    assert by_session <= set(customer_data.OF_SESSIONS)
+
+
+async def test_what_a_deletion_takes_an_export_has_and_nothing_is_left_of_it(
+    store: Store, database: Database
+) -> None:
+    webhooks.add(database, Outside(private=True), "http://127.0.0.1:9/", list(EVENTS), "test")
+    ada, ben = await two_customers(store, database)
+    await raw(store, kind="text", conversation=ada.conversation, data="{not JSON")
+    await Customer(store, session="").record("refused", {"body": "outside any session"})
+    await taker_of(store, database).once()
+    before = held(database, ada)
+    assert min(before.values()) > 0, before
+
+    told = erasing.export(database, ada.session, Prices("USD", 0, 0, {}), "an admin")
+    assert {name: len(rows) for name, rows in told["tables"].items()} == before
+    assert "outside any session" in json.dumps(told["tables"])
+
+    bens = held(database, ben)
+    with database.reading() as connection:
+        adas = customer_data.customer_of(connection, ada.session)
+    await eraser_of(store, database, Twilio()).erase(ada.session, "an admin")
+    with database.reading() as connection:
+        left = {t.name: len(customer_data.rows(connection, t, adas)) for t in customer_data.HELD}
+    assert set(left.values()) == {0}, left
+    assert held(database, ben) == bens
+
+
+# Tests that were saved from sessions
+
+
+async def test_saved_tests_of_a_deleted_customer_go_with_them(
+    store: Store, office: Office, tmp_path: Path
+) -> None:
+    ada, ben = await two_customers(store, office.database)
+    reviewer = office.program(Role.REVIEWER)
+    for customer in (ada, ben):
+        await asyncio.to_thread(ideal_answer, office, customer)
+        for kind in ("story", "evaluation"):
+            path = f"{PREFIX}/sessions/{customer.session}/test"
+            saved = await asyncio.to_thread(reviewer.post, path, json={"as": kind})
+            assert saved.is_success, saved.text
+    (tmp_path / CASES / "broken-from-sessions.yml").write_text(f"session {ada.session}: [")
+    (tmp_path / CASES / "mine.yml").write_text("cases: []")
+
+    eraser = eraser_of(store, office.database, Twilio(), project=tmp_path)
+    erasure = await eraser.erase(ada.session, "an admin")
+
+    assert erasure.files == [str(STORIES), str(CASES / "default-from-sessions.yml")]
+    assert "mend it first" in erasure.left[str(CASES / "broken-from-sessions.yml")]
+    words = "".join((tmp_path / file).read_text() for file in erasure.files)
+    assert (ada.session in words, ben.session in words) == (False, True)
+    assert ("I am 9999" in words, "I am 8888" in words) == (False, True)
+    await eraser.erase(ben.session, "an admin")
+    assert not (tmp_path / STORIES).exists(), "an empty file of stories is none"
+
+
+def ideal_answer(office: Office, customer: Customer) -> None:
+    with office.database.writing() as connection:
+        query = sql.select(tables.sessions.c.n).where(tables.sessions.c.id == customer.session)
+        n = connection.execute(query).scalar_one()
+        message = n * tables.MESSAGES_OF_A_SESSION + 2
+        Judge(connection, "somebody").note(customer.session, "ideal", "Nice to meet you.", message)
 
 
 async def test_an_opt_out_outlives_everything_else_that_is_deleted(
@@ -166,7 +357,7 @@ async def test_an_opt_out_outlives_everything_else_that_is_deleted(
     ada, _ = await two_customers(store, database)
     out = {"business": BUSINESS, "customer": ada.number, "state": "out", "how": "keyword"}
     await ada.record("consent", {**out, "sid": ""})
-    eraser = Eraser(store, database, taker_of(store, database), Twilio().redact)
+    eraser = eraser_of(store, database, Twilio())
     await eraser.erase(ada.session, "an admin")
     url = database.engine.url.render_as_string(hide_password=False)
     assert [(word.customer, word.word) for word in ConsentHistory(url).last_words()] == [
@@ -179,12 +370,12 @@ async def test_what_twilio_does_not_delete_keeps_the_rest_so_that_it_can_be_trie
 ) -> None:
     ada, _ = await two_customers(store, sqlite)
     twilio = Twilio(is_away=True)
-    eraser = Eraser(store, sqlite, taker_of(store, sqlite), twilio.redact)
+    eraser = eraser_of(store, sqlite, twilio)
     with pytest.raises(NotAtTwilio, match="Twilio still has 4 of 4 messages"):
         await eraser.erase(ada.session, "an admin")
     assert "I am 9999" in everything(sqlite)
     twilio.is_away = False
-    assert await eraser.erase(ada.session, "an admin") == 2
+    assert (await eraser.erase(ada.session, "an admin")).sessions == 2
     assert "I am 9999" not in everything(sqlite)
 
 
@@ -244,12 +435,12 @@ async def test_sessions_go_when_their_time_is_over(store: Store, database: Datab
         table = tables.sessions
         old = table.update().where(table.c.id == ada.session)
         connection.execute(old.values(last_ms=table.c.last_ms - 31 * DAY_MS))
-    retention = Retention(database)
-    assert retention.once() == 0, "nothing goes unless somebody said so"
+    sweeper = Retention(database)
+    assert sweeper.once() == 0, "nothing goes unless somebody said so"
     with database.writing() as connection:
-        privacy.set_retention(connection, 30, "an admin")
-    assert retention.once() == 1
-    assert retention.once() == 0
+        retention.set_retention(connection, 30, "an admin")
+    assert sweeper.once() == 1
+    assert sweeper.once() == 0
     with database.reading() as connection:
         left = set(connection.execute(sql.select(tables.sessions.c.id)).scalars())
     assert left == {"an-earlier-one", ben.session}
@@ -270,7 +461,7 @@ async def test_what_was_said_outside_sessions_goes_when_its_time_is_over_opt_out
     await long_ago.record("refused", {"text": "zitherist"})
     await taker_of(store, database).once()
     with database.writing() as connection:
-        privacy.set_retention(connection, 30, "an admin")
+        retention.set_retention(connection, 30, "an admin")
     Retention(database).once()
     kept = everything(database)
     assert "xylophonist" not in kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -57,7 +58,7 @@ class Troubled:
     """A pretend Twilio whose next answers to `POST /Messages` can be scripted.
 
     "429", "500" and "401" are answered instead of taking the message; "500 after", "hang after"
-    and "rubbish after" come after it was taken.
+    and "rubbish after" come after it was taken; "when told" waits for the test.
     """
 
     def __init__(self, app: Starlette) -> None:
@@ -65,6 +66,7 @@ class Troubled:
         self.state = app.state
         self.script: deque[str] = deque()
         self.asked = 0
+        self.is_asked, self.go_on = threading.Event(), threading.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] != "POST":
@@ -73,6 +75,11 @@ class Troubled:
         self.asked += 1
         trouble = self.script.popleft() if self.script else ""
         if not trouble:
+            await self.app(scope, receive, send)
+            return
+        if trouble == "when told":
+            self.is_asked.set()
+            await asyncio.to_thread(self.go_on.wait, 20)
             await self.app(scope, receive, send)
             return
         if trouble.endswith("after"):
@@ -111,13 +118,14 @@ class Post:
         segments_per_second: float | None = None,
         apology: str | None = None,
         concurrency: int = 4,
+        timeout: float = 0.5,
     ) -> None:
         self.twilio = twilio
         self.twilio_url = url
         self.outbox = Outbox(store)
         self.api = TwilioApi(
             Twilio(ACCOUNT, (TOKEN,), None, url, (BUSINESS,), "http://127.0.0.1:9", pretend=False),
-            timeout=0.5,
+            timeout=timeout,
         )
         sender = Sender(
             self.outbox,

@@ -12,16 +12,20 @@ from structlog.testing import capture_logs
 
 from connectors import keys
 from connectors.errors import SendUnavailable
+from connectors.forget import forget
+from connectors.store import Store
 from connectors.wire import StatusReport
 from tests.integration.sender.post import (
     CONVERSATION,
     SESSION,
     TWILIO_IS_LATE,
     Post,
+    Troubled,
     logged,
     part,
     said,
     until,
+    working,
 )
 from tests.log import log_of
 from tests.pretend_business import CUSTOMER
@@ -67,6 +71,24 @@ async def test_no_trouble_loses_or_doubles_a_part(
     await post.all_settled()
     assert post.received() == ["Yes, we do."]
     assert post.twilio.asked == requests
+
+
+async def test_whose_customer_is_deleted_while_twilio_is_asked_becomes_known(
+    store: Store, twilio: tuple[Troubled, str]
+) -> None:
+    """Or nobody could empty the message at Twilio."""
+    async with working(Post(store, *twilio, timeout=20)) as post:
+        post.twilio.script.append("when told")
+        sent = part("Yes, we do.")
+        await post.leave(sent)
+        assert await asyncio.to_thread(post.twilio.is_asked.wait, 20)
+        await forget(store, CONVERSATION)
+        post.twilio.go_on.set()
+        async with async_timeout.timeout(20):
+            while not (records := [r for r in await log_of(store) if r["kind"] == "part.status"]):
+                await asyncio.sleep(0.02)
+    [message] = post.twilio.state.store.of_customer(CUSTOMER)
+    assert [(r["data"]["part"], r["data"]["sid"]) for r in records] == [(sent.id, message.sid)]
 
 
 async def test_what_twilio_takes_long_after_we_gave_up_is_not_sent_again(post: Post) -> None:
