@@ -37,7 +37,7 @@ _processes.set_forkserver_preload(["review.__main__"])
 
 def serve(environ: dict[str, str]) -> None:
     os.environ.update(environ)
-    main()
+    main([])
 
 
 def start(environ: dict[str, str]) -> BaseProcess:
