@@ -102,7 +102,9 @@ def office_of(store: Store, sessions: SessionStore, settle_ms: int = 0) -> Offic
     runner = TurnRunner(
         assistant.handle, apologise, sessions.tell_more, sessions.windows.read, LiveAssistants()
     )
-    return Office(store, inbox, assistant, Worker(inbox.lane, runner.handle, concurrency=8))
+    # A second try comes sooner than in life: what it comes to is what counts here.
+    worker = Worker(inbox.lane, runner.handle, concurrency=8, longest_wait=0.2)
+    return Office(store, inbox, assistant, worker)
 
 
 async def claim(lane: Lane) -> Claim:

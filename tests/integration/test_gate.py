@@ -14,6 +14,7 @@ import pytest
 from starlette.applications import Starlette
 
 from connectors import keys
+from connectors import ledger as ledger_room
 from connectors.consent_history import Consent, ConsentHistory
 from connectors.errors import NotAllowed, StoreUnavailable
 from connectors.gatekeeper import Gatekeeper
@@ -269,8 +270,11 @@ async def _refused_at_last(post: Post, conversation: str) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_nothing_is_sent_before_the_ledger_is_read_back(post: Post) -> None:
+async def test_nothing_is_sent_before_the_ledger_is_read_back(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Redis was lost, and the database cannot be asked: parts wait."""
+    monkeypatch.setattr(ledger_room, "AGAIN_SECONDS", 0.2)
     post.database_is_up = False
     post.history = [Consent(BUSINESS, ADA, "out")]
     reading = asyncio.create_task(post.ledger.run())

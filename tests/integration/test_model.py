@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -58,21 +58,28 @@ def embedded() -> Iterator[EmbeddedModel]:
         process.kill()
 
 
-async def test_customers_are_answered_and_known(embedded: EmbeddedModel) -> None:
-    """It is a tiny model and knows nine of ten: one of three must be known."""
+@pytest.fixture
+async def writer(embedded: EmbeddedModel) -> AsyncIterator[ReplyWriter]:
     writer = ReplyWriter(Settings.load({"MODEL_PORT": str(embedded.port)}))
+    yield writer
+    await writer.close()
+
+
+@pytest.mark.timeout(300)
+async def test_customers_are_answered_and_known(writer: ReplyWriter) -> None:
+    """It is a tiny model and knows nine of ten: one of three must be known."""
     assistant, now = Assistants.load().named("default"), datetime.now(timezone.utc)
+    patient = replace(assistant, deadline_seconds=45)  # with a busy machine
     known = []
     for name in ("Ada", "Emma", "Katya"):
         events: list[dict[str, Any]] = []
         for text in (f"Hi, my name is {name}. Do you repair bikes?", "Please repeat my name."):
             events.append({"event": "user", "text": text})
-            reply = await writer.reply_to(events, turn_at(now, assistant, {}, text))
+            reply = await writer.reply_to(events, turn_at(now, patient, {}, text))
             events.append({"event": "bot", "text": reply.text})
             assert reply.metadata["outcome"] == "answered"
             assert reply.metadata["model"] == "SmolLM2-135M-Instruct"
         known += [name] if name in reply.text else []
-    await writer.close()
     assert known
 
 
