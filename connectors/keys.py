@@ -42,6 +42,11 @@ def ten_dlc(number_id: str) -> str:
     return f"sms:ten-dlc:of:{number_id}"
 
 
+def filtered(number_id: str) -> str:
+    """Hash: reports on texts from a number since one was filtered, and how many of them were."""
+    return f"sms:filtered:{number_id}"
+
+
 def part_sid(part_id: str) -> str:
     """The SID that a delivery report gave for a part."""
     return f"sms:part:{part_id}"

@@ -11,11 +11,13 @@ import structlog
 
 from connectors import keys
 from connectors.gate import Refusal
+from connectors.ids import number_id
 from connectors.lanes import Claim, Lane, held
 from connectors.part import Part
 from connectors.segments import count
 from connectors.session_log import APOLOGY, DROPPED, REFUSED, SENT
 from connectors.store import Store, unavailable_is_named
+from connectors.ten_dlc import FILTERED, FILTERED_SECONDS
 from connectors.wire import StatusReport
 
 # How far a message has come. Reports arrive late, twice and out of order; none moves it back.
@@ -169,6 +171,7 @@ class Outbox:
     async def report(self, report: StatusReport) -> bool:
         """Note a delivery report; False if it says nothing new. Raises StoreUnavailable."""
         conversation = report.part_id.partition(".")[0]
+        number = number_id(await self.store.id_key(), report.business)
         answer = await self.store.step(
             "report",
             [
@@ -178,6 +181,7 @@ class Outbox:
                 self.lane.due,
                 self.lane.leases,
                 keys.LOG,
+                keys.filtered(number),
             ],
             [
                 report.sid,
@@ -190,6 +194,9 @@ class Outbox:
                 keys.MESSAGE_SECONDS,
                 self.lane.wake,
                 json.dumps(_record(report)),
+                RANKS["delivered"],
+                FILTERED,
+                FILTERED_SECONDS,
             ],
         )
         if answer == _DOUBLED:

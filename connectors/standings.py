@@ -18,7 +18,15 @@ from connectors import keys
 from connectors.errors import SendRefused, SendUnavailable, SendUnknown, StoreUnavailable
 from connectors.ids import mask, number_id
 from connectors.store import Store
-from connectors.ten_dlc import NEVER_LOOKED, TELLING, Standing, Verdict, judge, told_by_carriers
+from connectors.ten_dlc import (
+    NEVER_LOOKED,
+    TELLING,
+    Filtering,
+    Standing,
+    Verdict,
+    judge,
+    told_by_carriers,
+)
 from connectors.twilio_account import TwilioAccount
 from connectors.wiring import astray
 
@@ -106,7 +114,8 @@ class Standings:
     async def recall(self, number: str) -> Standing:
         """What Redis remembers about a number. Raises StoreUnavailable."""
         fields = await self.store.fields(await self._key(number))
-        return told_by_carriers(_registration(fields), _flags(fields))
+        filtering = await self.store.fields(keys.filtered(await self._id(number)))
+        return told_by_carriers(_registration(fields), _flags(fields), _filtering(filtering))
 
     async def _ask(self) -> None:
         for number, found in (await self.account.registrations(self.numbers())).items():
@@ -130,7 +139,10 @@ class Standings:
         await self.store.put_field(key, field, value, keys.TEN_DLC_SECONDS)
 
     async def _key(self, number: str) -> str:
-        return keys.ten_dlc(number_id(await self.store.id_key(), number))
+        return keys.ten_dlc(await self._id(number))
+
+    async def _id(self, number: str) -> str:
+        return number_id(await self.store.id_key(), number)
 
     def _learn(self, number: str, standing: Standing) -> None:
         before = self._known.get(number)
@@ -167,3 +179,7 @@ def _flags(fields: dict[str, str]) -> frozenset[int]:
         for name, at in fields.items()
         if name.startswith(_FLAG) and float(at) > since
     )
+
+
+def _filtering(fields: dict[str, str]) -> Filtering:
+    return Filtering(int(fields.get("filtered", 0)), int(fields.get("reports", 0)))

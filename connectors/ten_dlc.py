@@ -181,21 +181,47 @@ UNREGISTERED = {
     30040: ("number_pending", "a carrier has not set the number up yet", "wait some hours"),
     30125: ("number_unregistered", "the number could not be registered", "ask Twilio's support"),
 }
-# Somebody's words were filtered. That says nothing about the number's registration.
-FILTERED = {30007: "a carrier filtered a message: review what the assistant writes (docs/10dlc.md)"}
-TELLING = frozenset(UNREGISTERED) | frozenset(FILTERED)
+# Somebody's words were filtered. One message says nothing about the number; when most of them are,
+# carriers hold the number itself for spam, and each further message makes that worse.
+FILTERED = 30007
+FILTERED_AT_LEAST = 5
+FILTERED_SHARE = 0.5
+FILTERED_SECONDS = 3600
+_ABOUT_FILTERING = "review what the assistant writes (docs/10dlc.md)"
+TELLING = frozenset(UNREGISTERED) | {FILTERED}
 
 
-def told_by_carriers(standing: Standing, codes: frozenset[int]) -> Standing:
+@dataclass(frozen=True)
+class Filtering:
+    """Of the last reports on a number's messages, from the first that was filtered on and for an
+    hour, how many were."""
+
+    filtered: int = 0
+    reports: int = 0
+
+    @property
+    def is_grave(self) -> bool:
+        share = self.filtered / max(self.reports, 1)
+        return self.filtered >= FILTERED_AT_LEAST and share >= FILTERED_SHARE
+
+
+def told_by_carriers(
+    standing: Standing, codes: frozenset[int], filtering: Filtering = Filtering()
+) -> Standing:
     """The standing, in the light of what delivery reports said lately.
 
     No field of Twilio's API tells whether carriers know one number, so a report that they do not
-    outweighs a verified campaign.
+    outweighs a verified campaign. So does it when they filter most of what it sends.
     """
     for code in sorted(codes & UNREGISTERED.keys()):
         reason, seen, do = UNREGISTERED[code]
         return Standing(Verdict.REFUSED, reason, f"error {code}: {seen}", do, code)
-    for code in sorted(codes & FILTERED.keys()):
-        if standing.verdict is not Verdict.REFUSED:
-            return Standing(standing.verdict, "filtered", standing.seen, FILTERED[code], code)
+    if standing.verdict is Verdict.REFUSED:
+        return standing
+    if filtering.is_grave:
+        seen = f"carriers filtered {filtering.filtered} of its last {filtering.reports} messages"
+        return Standing(Verdict.REFUSED, "mostly_filtered", seen, _ABOUT_FILTERING, FILTERED)
+    if FILTERED in codes:
+        do = f"a carrier filtered a message: {_ABOUT_FILTERING}"
+        return Standing(standing.verdict, "filtered", standing.seen, do, FILTERED)
     return standing

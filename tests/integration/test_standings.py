@@ -17,12 +17,14 @@ from structlog.testing import capture_logs
 
 from connectors import keys
 from connectors.errors import SendUnavailable
+from connectors.outbox import Outbox
 from connectors.settings import Twilio
 from connectors.standings import BELIEVED_SECONDS, FLAG_SECONDS, Standings
 from connectors.store import Store
 from connectors.ten_dlc import Verdict
 from connectors.twilio_account import TwilioAccount
 from connectors.twilio_client import TwilioClient
+from connectors.wire import StatusReport
 from local.ports import free_port
 from tests.pretend_business import (
     ACCOUNT,
@@ -37,6 +39,7 @@ from tests.pretend_business import (
 pytestmark = pytest.mark.integration
 
 NUMBERS = (BUSINESS, SECOND_BUSINESS)
+ADA = "+15550109999"
 NOBODY = "http://127.0.0.1:9"
 
 
@@ -298,3 +301,39 @@ async def test_numbers_are_in_no_key_and_what_is_known_does_not_pile_up(office: 
     for key in found:
         assert BUSINESS[2:] not in key
         assert await office.store.client.ttl(key) > BELIEVED_SECONDS
+
+
+async def report(store: Store, number: int, code: str, business: str = BUSINESS) -> None:
+    """A last report on a message, as Twilio tells it, and tells it again."""
+    status = "undelivered" if code else "delivered"
+    told = StatusReport(f"SM{number:032x}", status, code, f"c{number}.p", business, ADA)
+    assert await Outbox(store).report(told)
+    assert not await Outbox(store).report(told)
+
+
+async def test_a_number_whose_messages_are_mostly_filtered_is_silent_for_an_hour(
+    office: Office,
+) -> None:
+    standings = office.process()
+    for number in range(10):
+        await report(office.store, number, "")  # before the first that is filtered
+    for number in range(10, 14):
+        await report(office.store, number, "30007")
+    await report(office.store, 14, "")
+    await report(office.store, 15, "30007", SECOND_BUSINESS)
+    await standings.refresh()
+    assert standings.why_not(BUSINESS) is None
+    await report(office.store, 16, "30007")
+    await standings.refresh()
+    refusal = standings.why_not(BUSINESS)
+    assert refusal is not None
+    assert (refusal.reason, refusal.seen) == (
+        "mostly_filtered",
+        "carriers filtered 5 of its last 6 messages",
+    )
+    assert standings.why_not(SECOND_BUSINESS) is None
+    for name in await office.store.client.keys(keys.filtered("*")):
+        assert 0 < await office.store.client.ttl(name) <= 3600
+        await office.store.forget(name)  # the hour is over
+    await standings.refresh()
+    assert standings.why_not(BUSINESS) is None

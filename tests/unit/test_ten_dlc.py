@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from connectors.registration import Brand, Campaign, OwnedNumber, Registration, Service
-from connectors.ten_dlc import NEVER_LOOKED, Verdict, judge, told_by_carriers
+from connectors.ten_dlc import NEVER_LOOKED, Filtering, Verdict, judge, told_by_carriers
 
 NUMBER = OwnedNumber("PN1", "+15550100001", sends_sms=True)
 SERVICE = Service("MG1", "Front desk", defers_to_number=True)
@@ -88,6 +88,20 @@ def test_a_filtered_message_is_told_but_the_number_stays_approved() -> None:
     standing = told_by_carriers(judge(IN_ORDER), frozenset({30007}))
     assert (standing.verdict, standing.reason, standing.code) == (APPROVED, "filtered", 30007)
     assert "review" in standing.do
+
+
+@pytest.mark.parametrize(
+    ("filtered", "reports", "silent"),
+    [(1, 1, False), (4, 4, False), (5, 5, True), (5, 10, True), (5, 11, False), (60, 200, False)],
+)
+def test_a_number_whose_messages_are_mostly_filtered_falls_silent(
+    filtered: int, reports: int, silent: bool
+) -> None:
+    counted = Filtering(filtered, reports)
+    standing = told_by_carriers(judge(IN_ORDER), frozenset({30007}), counted)
+    assert (standing.verdict is REFUSED) == silent
+    assert standing.reason == ("mostly_filtered" if silent else "filtered")
+    assert "review what the assistant writes" in standing.do
 
 
 def test_of_several_reports_the_worst_counts() -> None:
