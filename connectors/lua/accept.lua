@@ -53,7 +53,7 @@ end
 -- Is the customer sent as much as they may be, in the window that settle.lua counts?
 local function is_used_up(name, limit, window)
   local from = tonumber(redis.call('HGET', KEYS[13], name .. '_from') or 0)
-  return limit > 0 and now - from < window and tonumber(redis.call('HGET', KEYS[13], name)) >= limit
+  return limit > 0 and now - from < window and tonumber(redis.call('HGET', KEYS[13], name) or 0) >= limit
 end
 
 local function over_the_limit(ask)

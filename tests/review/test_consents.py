@@ -135,6 +135,19 @@ async def test_a_redis_that_lost_only_its_last_moments_learns_them_again(
     assert await business.ledger.compare() == 0
 
 
+async def test_in_doubt_somebody_stays_out(business: Business) -> None:
+    """Another Redis, whose clock is behind: its STOP looks older than the START before it."""
+    await business.text("START")
+    await business.text("STOP!")
+    await business.text("START")
+    await business.writer.once()
+    ada = conversation_id(await business.store.id_key(), OURS, ADA)
+    await business.store.client.hset(keys.CONSENT, ada, "out")
+    await business.store.client.hset(keys.CONSENT, f"{ada}:at", "1")
+    assert await business.ledger.compare() == 0
+    assert await business.word() == "out"
+
+
 async def test_what_redis_knows_since_counts_more(business: Business) -> None:
     await business.text("STOP!")
     await business.writer.once()
