@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pypdf
 import structlog
 
 log = structlog.get_logger(__name__)
@@ -42,7 +41,7 @@ def blocks_of(file: Path) -> list[Block]:
         if file.stat().st_size > LARGEST_BYTES:
             raise ValueError(f"it is larger than {LARGEST_BYTES // 1_000_000} MB")
         return list(_blocks(file))
-    except (OSError, ValueError, pypdf.errors.PyPdfError) as error:
+    except (OSError, ValueError) as error:
         log.error("knowledge.unreadable", file=file.name, reason=str(error))
         return []
 
@@ -57,9 +56,14 @@ def _blocks(file: Path) -> Iterator[Block]:
 
 
 def _of_pdf(file: Path, title: str) -> Iterator[Block]:
-    reader = pypdf.PdfReader(file)
-    stated = reader.metadata.title if reader.metadata else None
-    texts = [page.extract_text() for page in reader.pages]
+    import pypdf  # here, because it takes 20 MB: only who has such a file pays for it
+
+    try:
+        reader = pypdf.PdfReader(file)
+        stated = reader.metadata.title if reader.metadata else None
+        texts = [page.extract_text() for page in reader.pages]
+    except pypdf.errors.PyPdfError as error:
+        raise ValueError(str(error)) from error
     if not any(text.strip() for text in texts):
         raise ValueError("it has no text, only pictures; let a scanner's software read it first")
     for number, text in enumerate(texts, 1):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import subprocess
+import sys
 import time
 import types
 from collections.abc import AsyncIterator, Iterator
@@ -21,7 +23,7 @@ from actions.tool import LONGEST_RESULT, TOOLS, Turn, tool
 from actions.toolbox import MOST_CALLS, unknown_tools
 from connectors.assistant import Assistant, Texts
 from connectors.hours import read_hours
-from connectors.settings import Settings
+from connectors.settings import ROOT, Settings
 from tests.fakes.model import Calls, Fails, FakeModel, Says
 
 SHOP = Assistant(
@@ -339,3 +341,20 @@ def test_tools_that_are_not_there_are_named_at_the_start() -> None:
     assistant = replace(SHOP, tools=("nonsense", "search_knowledge", "opening_hours"))
     found = [problem for _, problem in unknown_tools(assistant)]
     assert "there is no tool nonsense; there are hand_over" in found[0]
+
+
+def test_the_action_server_loads_nothing_big_that_it_may_not_need() -> None:
+    code = (
+        "import sys; from rasa_sdk.executor import ActionExecutor\n"
+        "ActionExecutor().register_package('actions')\n"
+        "print(sorted({'pypdf', 'openai', 'rasa', 'sqlalchemy'} & set(sys.modules)))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=50,
+    )
+    assert ended.stdout == "[]\n"
