@@ -21,6 +21,7 @@ from actions.conversation import BYTES_PER_TOKEN, conversation
 from actions.fence import RULE, fenced
 from actions.ladder import Climb, Ladder
 from actions.model import Answer, Message, NoAnswer
+from actions.prompt_log import PromptLog
 from actions.wording import for_customer
 from connectors import keys
 from connectors.assistant import Assistant
@@ -58,6 +59,7 @@ class Summarizer:
         self.named = named
         self.lane = Lane(store, keys.SUMMARIES, batch=1)
         self.ladder = Ladder(settings)
+        self.prompts = PromptLog(store)
 
     async def handle(self, claim: Claim) -> None:
         """Fold the oldest lines in; if the model has no answer, leave it to the next turn."""
@@ -72,7 +74,8 @@ class Summarizer:
         assistant = self.named(found[1])
         lines = await self._oldest(claim.conversation, assistant)
         fresh = any(line.startswith("x") for line in lines)
-        climb = self.ladder.climb(_brief(assistant), time.monotonic() + SECONDS)
+        prompts = self.prompts.of(claim.conversation, session)
+        climb = self.ladder.climb(_brief(assistant), time.monotonic() + SECONDS, prompts)
         try:
             summary = await _written(climb, assistant, "" if fresh else found[2] or "", lines)
         except NoAnswer as failure:

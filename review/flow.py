@@ -52,6 +52,8 @@ class _Flow:
                 self._delivery(record)
             elif record.kind == session_log.MODEL_CALL:
                 self._event(record, {"prompt": str(record.id)})
+            elif record.kind == session_log.SUMMARY:
+                self._event(record, {"attempts": self._attempts(record.data)})
             elif record.kind not in _IN_BUBBLES:
                 self._event(record)
         # The calls whose answers became bubbles are told there.
@@ -119,13 +121,16 @@ class _Flow:
 
     def _model(self, told: Mapping[str, Any]) -> Item:
         prompt, completion = whole(told.get("prompt_tokens")), whole(told.get("completion_tokens"))
-        attempts = [_attempt(mapping(each)) for each in _listed(told, (_ATTEMPTS,))]
-        self.answered.update(prompt for each in attempts for prompt in each["prompts"])
         return {
             **{name: told.get(name) for name in _OF_THE_MODEL},
-            "attempts": attempts,
+            "attempts": self._attempts(told),
             "cost": self.prices.of_tokens(str(told.get("model") or ""), prompt, completion),
         }
+
+    def _attempts(self, told: Mapping[str, Any]) -> list[Item]:
+        attempts = [_attempt(mapping(each)) for each in _listed(told, (_ATTEMPTS,))]
+        self.answered.update(prompt for each in attempts for prompt in each["prompts"])
+        return attempts
 
     def _delivery(self, record: Record) -> None:
         """A step of a bubble; an event of its own if nobody knows which one."""

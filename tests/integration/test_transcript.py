@@ -177,6 +177,7 @@ class TestSummary:
         [record] = [r for r in await log_of(store) if r["kind"] == "summary"]
         assert record["data"]["text"] == "Ada has a dog, Rex."
         assert record["data"]["attempts"][0]["outcome"] == "answered"
+        assert len(record["data"]["attempts"][0]["prompts"]) == 1
 
     async def test_grows_from_the_one_before(
         self, session: Session, summarizer: Summarizer, model: FakeModel

@@ -17,7 +17,7 @@ from actions.assistants import turn_at
 from actions.llm_reply import Reply, ReplyWriter
 from actions.prompt_log import WHOLE_EVERY, PromptLog
 from connectors.assistant import Assistant
-from connectors.session_log import MODEL_CALL, OPENED
+from connectors.session_log import MODEL_CALL, OPENED, SUMMARY
 from connectors.settings import Settings
 from connectors.store import Store
 from review import prompts, tables
@@ -254,6 +254,23 @@ async def test_a_call_whose_answer_was_not_used_stands_in_the_flow(
     await until_said(office.database, 2)
     page = office.somebody(Role.VIEWER).get(f"/sessions/{talk.customer.session}").text
     assert "A model was asked, and its answer was not used" in page
+
+
+async def test_a_summary_opens_to_its_prompt(talk: Talk, office: Office) -> None:
+    customer = talk.customer
+    call = {"rung": "model", "address": "", "like": "", "body": ['{"messages":[]}']}
+    kept = talk.log.log.write
+    entry = await kept(
+        MODEL_CALL, call, conversation=customer.conversation, session=customer.session
+    )
+    attempts = [{"rung": "model", "model": "m", "outcome": "answered", "ms": 9, "prompts": [entry]}]
+    await customer.record(SUMMARY, {"text": "Ada asked.", "lines": 2, "attempts": attempts})
+    await customer.talks("hello", "Hi!")
+    await until_said(office.database, 2)
+    page = office.somebody(Role.VIEWER).get(f"/sessions/{customer.session}").text
+    assert "What was said before was summed up for the model" in page
+    assert page.count("data-loads=") == 1
+    assert "its answer was not used" not in page
 
 
 async def test_without_redis_the_customer_is_answered_and_no_log_has_the_words(
