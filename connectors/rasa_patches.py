@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import socket
+import sys
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -83,16 +86,35 @@ def guard_reminders(follow_ups: FollowUps) -> None:
 def listen(rasa_port: int, arguments: Sequence[str]) -> None:
     """Let `rasa run` listen on 127.0.0.1 at RASA_PORT, unless its command line says otherwise.
 
-    Rasa's own default is every interface, and it reads no environment for either.
+    Rasa's own default is every interface, and it reads no environment for either. A port that
+    is taken is named in one sentence; Rasa would show where in its web server that was noticed.
     """
 
     def run(app: Sanic, host: str, port: int, **named: Any) -> None:
         host = host if is_told(arguments, "-i", "--interface") else LOOPBACK
         port = port if is_told(arguments, "-p", "--port") else rasa_port
+        if is_taken(host, port):
+            sys.exit(
+                f"Not started: port {port} is taken. Does `make run` or another `rasa run` have it?"
+                " RASA_PORT, or -p, names another one."
+            )
         log.info("rasa.listening", address=f"{host}:{port}")
         _original_listen(app, host=host, port=port, **named)
 
     Sanic.run = run  # type: ignore[method-assign, assignment]
+
+
+def is_taken(host: str, port: int) -> bool:
+    """Whether somebody listens there; anything else that is wrong the web server shall say."""
+    try:
+        [family, *_], *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        with socket.socket(family) as probe:
+            # As the server does: connections that are still winding down do not count.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
 
 
 def is_told(arguments: Sequence[str], short: str, long: str) -> bool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
-from connectors.rasa_patches import is_told, moved
+from connectors.rasa_patches import is_taken, is_told, moved
 from connectors.sanic_guard import has_good_length
 
 
@@ -21,6 +23,14 @@ from connectors.sanic_guard import has_good_length
 )
 def test_a_command_line_that_names_an_interface_is_heard(line: str, told: bool) -> None:
     assert is_told(line.split(), "-i", "--interface") is told
+
+
+def test_a_port_that_somebody_has_is_taken() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as somebody:
+        port = somebody.getsockname()[1]
+        assert is_taken("127.0.0.1", port)
+        assert is_taken("0.0.0.0", port)
+    assert not is_taken("127.0.0.1", port)
 
 
 @pytest.mark.parametrize(
