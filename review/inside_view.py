@@ -79,7 +79,7 @@ def _models(turn: Mapping[str, Any], currency: str) -> list[Section]:
             ("Reason", model["reason"]),
             ("Tokens", _tokens(model)),
             ("Took", seconds(model["latency_ms"] or 0)),
-            ("Cost", money(model["cost"], currency)),
+            ("Estimated cost", money(model["cost"], currency)),
         ]
         sections.append(Section("The model", [(n, str(v)) for n, v in facts if v]))
         if prompts := prompts_of(model["attempts"]):
@@ -123,7 +123,7 @@ def _carried(item: Mapping[str, Any], currency: str) -> Section:
     facts = [
         ("Twilio", item["sid"]),
         ("Segments", segments),
-        ("Price", money(item["cost"], currency)),
+        ("Estimated price", money(item["cost"], currency)),
         ("State", "" if is_customer else item["status_words"]),
         ("Error", item["error_words"]),
     ]

@@ -19,10 +19,10 @@ COLUMNS = (
     ("Marks", ""),
     ("Messages", "messages"),
     ("Slowest", "slowest"),
-    ("Cost", "cost"),
+    ("Est. cost", "cost"),
     ("Last message", "last"),
 )
-_FIGURES = frozenset({"Messages", "Slowest", "Cost", "Last message"})
+_FIGURES = frozenset({"Messages", "Slowest", "Est. cost", "Last message"})
 VIEWS = (
     ("All", ""),
     ("Unread", "review=unread"),

@@ -51,6 +51,7 @@ def numbers(request: Request) -> Response:
             numbers_view.row(one["assistant"] or "none", one, currency)
             for one in found["assistants"]
         ],
+        prices_as_of=state.prices.as_of,
         errors=numbers_view.errors(found["total"]),
         # Safe: numbers_view escapes what could end the element.
         figures=Markup(numbers_view.as_json(found["days"])),  # noqa: S704

@@ -14,7 +14,7 @@ from review.wording import money, seconds
 
 HEAD = (
     *("Sessions", "Texts", "Answers", "p50", "p95", "Delivered", "Undelivered", "Opt-outs"),
-    *("Refused", "Fallback", "Cost"),
+    *("Refused", "Fallback", "Est. cost"),
 )
 
 
@@ -35,7 +35,7 @@ PLOTS = (
     ),
     Plot("Answer time", " s", [("half within", "p50_ms"), ("95 % within", "p95_ms")]),
     Plot("Delivered, of what the carriers reported", "%", [("delivered", "delivery_rate")]),
-    Plot("Cost", "$", [("texts and model", "cost")]),
+    Plot("Estimated cost", "$", [("texts and model", "cost")]),
     Plot(
         "Not as it should be",
         "",
@@ -59,7 +59,7 @@ def tiles(total: Figures, currency: str) -> list[dict[str, str]]:
         ("answered by fallback", _share(total["fallback_share"])),
         ("opt-outs", f"{total['opted_out']:,}"),
         ("refused sends", f"{total['refused']:,}"),
-        ("cost", money(total["cost"], currency) or "none"),
+        ("estimated cost", money(total["cost"], currency) or "none"),
     )
     return [{"name": name, "value": value} for name, value in values]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from connectors.errors import SettingsError
 
 FILE = Path(__file__).parent / "prices.yml"
 MILLION = 1_000_000
+# Makers put the day of a model's making after its name: -2024-07-18, -20251001
+_DATE = re.compile(r"-\d{4}-?\d\d-?\d\d$")
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,7 @@ class Prices:
     segment_out: float
     segment_in: float
     models: Mapping[str, tuple[float, float]]
+    as_of: str = ""  # "November 2026"
 
     @classmethod
     def load(cls, file: Path = FILE) -> Prices:
@@ -48,11 +52,14 @@ class Prices:
                 str(name): (float(price["prompt"]), float(price["completion"]))
                 for name, price in (given.get("models") or {}).items()
             },
+            str(given.get("as_of") or ""),
         )
 
     def of_segments(self, out: int = 0, *, coming_in: int = 0) -> int:
         return round((out * self.segment_out + coming_in * self.segment_in) * MILLION)
 
     def of_tokens(self, model: str, prompt: int, completion: int) -> int:
-        of_prompt, of_completion = self.models.get(model, (0.0, 0.0))
+        """A model that is not in the list, also without its date, costs nothing."""
+        price = self.models.get(model) or self.models.get(_DATE.sub("", model))
+        of_prompt, of_completion = price or (0.0, 0.0)
         return round(prompt * of_prompt + completion * of_completion)

@@ -135,7 +135,7 @@ def facts(session: Mapping[str, Any], currency: str) -> Facts:
         ("Segments", session["segments"] or ""),
         ("Tokens", session["tokens"] or ""),
         ("Slowest answer", seconds(session["slowest_ms"])),
-        ("Cost", money(session["cost"], currency)),
+        ("Estimated cost", money(session["cost"], currency)),
         ("With", session["holder"]),
     ]
     return [(name, str(value)) for name, value in known if value]
