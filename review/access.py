@@ -9,7 +9,8 @@ from __future__ import annotations
 import functools
 import hmac
 import inspect
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -23,6 +24,7 @@ from starlette.routing import Route
 
 COOKIE = "review"
 MAX_BODY_BYTES = 256 * 1024
+_NO_WORDS = re.compile("[\x00\ud800-\udfff]")
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Endpoint = Callable[[Request], Any]
@@ -72,8 +74,10 @@ def route(path: str, endpoint: Endpoint, role: Role, *methods: str) -> Route:
         request.state.person = person
         if person.role < role:
             return _turned_away(request, person, role)
+        _check_words(request.url.path, request.path_params, request.query_params.multi_items())
         if request.method not in _READS:
             await _read_body(request)
+            _check_words(request.state.json, _fields(request.state.form))
             _check_origin(request)
             if person.csrf:
                 _check_csrf(request, person)
@@ -114,10 +118,27 @@ async def _read_body(request: Request) -> None:
     if kind == "application/json":
         try:
             request.state.json = await request.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             raise HTTPException(400, "The body is not JSON.") from None
     elif kind == "application/x-www-form-urlencoded":
         request.state.form = await request.form(max_fields=2_000)
+
+
+def _fields(form: Any) -> list[tuple[str, Any]]:
+    return list(form.multi_items()) if form else []
+
+
+def _check_words(*given: Any) -> None:
+    """No NUL and no half of a surrogate pair: databases do not take them, and nobody types them."""
+    left = list(given)
+    while left:
+        value = left.pop()
+        if isinstance(value, Mapping):
+            left += [*value.keys(), *value.values()]
+        elif isinstance(value, (list, tuple)):
+            left += value
+        elif isinstance(value, str) and _NO_WORDS.search(value):
+            raise HTTPException(400, "A character in this cannot be kept.")
 
 
 def _check_origin(request: Request) -> None:

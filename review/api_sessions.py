@@ -25,6 +25,7 @@ _SESSION: Schema = having(
     review={"enum": list(REVIEWS)}, opened_ms=COUNT, last_ms=COUNT, texts=COUNT, replies=COUNT,
     cost=COUNT, flags=COUNT, tags=listed(having(id=COUNT, name=TEXT, colour=TEXT)),
 )  # fmt: skip
+_FIRST = date(1970, 1, 1)
 _DAY: Schema = {"type": "string", "format": "date"}
 _QUERY: dict[str, Schema] = {
     **{field.name: TEXT for field in fields(Filter)},
@@ -158,7 +159,7 @@ def choices(request: Request) -> dict[str, Any]:
 def days(request: Request) -> dict[str, Any]:
     query = request.query_params
     until = _day("until", query.get("until", "")) or figures.today()
-    since = _day("since", query.get("since", "")) or until - timedelta(days=29)
+    since = _day("since", query.get("since", "")) or max(until, _FIRST) - timedelta(days=29)
     if not 0 <= (until - since).days < figures.MOST_DAYS:
         raise HTTPException(422, f"From since to until are 1 to {figures.MOST_DAYS} days.")
     with request.app.state.database.reading() as connection:

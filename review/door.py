@@ -58,7 +58,7 @@ def sign_in(request: Request) -> Response:
         max_age=SIGNED_IN_MS // 1000,
         httponly=True,
         samesite="lax",
-        secure=not is_this_machine(request.url.hostname or ""),
+        secure=request.url.scheme == "https" or not is_this_machine(request.url.hostname or ""),
     )
     return answer
 

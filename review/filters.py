@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import urlencode
 
@@ -35,7 +35,9 @@ _STATE_FACETS = {
 _DAY_MS = 86_400_000
 MOST_CONVERSATIONS = 50
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
-_CURSOR = re.compile(r"(older|newer):(-?\d+(?:\.\d+(?:e-?\d+)?)?):(\d+)")
+_CURSOR = re.compile(
+    r"(older|newer):(-?\d{1,18}(?:\.\d{1,30}(?:e-\d{1,3})?)?):(\d{1,18})", re.ASCII
+)
 _s = tables.sessions.c
 
 
@@ -140,7 +142,7 @@ class Filter:
         if day := self._day("since"):
             found.append(_s.opened_ms >= _ms(day))
         if day := self._day("until"):
-            found.append(_s.opened_ms < _ms(day + timedelta(days=1)))
+            found.append(_s.opened_ms < _ms(day) + _DAY_MS)
         if self.after or self.before:
             found.append(self._time_of_day())
         if self.least:

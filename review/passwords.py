@@ -26,9 +26,10 @@ def hashed(password: str) -> str:
 
 def is_right(kept: str | None, password: str) -> bool:
     """A person that there is not (None) takes as long to refuse as a wrong password."""
+    nobodys = _nobodys()  # whoever asks: made only when needed, it would tell that it was
     with _checking:
         try:
-            return _hasher.verify(kept or _nobodys(), password[:LONGEST_PASSWORD]) and bool(kept)
+            return _hasher.verify(kept or nobodys, password[:LONGEST_PASSWORD]) and bool(kept)
         except (Argon2Error, InvalidHashError):
             return False
 

@@ -50,7 +50,8 @@ def prompt(connection: Connection, session_id: str, prompt_id: str) -> Prompt:
     conversation = connection.execute(
         sql.select(table.conversation).where(table.id == session_id)
     ).scalar()
-    if conversation is None or not (prompt_id.isascii() and prompt_id.isdigit()):
+    is_number = prompt_id.isascii() and prompt_id.isdigit() and prompt_id.strip("0")
+    if conversation is None or not is_number:
         raise NotThere("There is no such prompt, or it was deleted with its session.")
     chain: list[Mapping[str, Any]] = []
     number = int(prompt_id[:20])

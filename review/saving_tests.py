@@ -27,6 +27,7 @@ FROM_SESSIONS = "-from-sessions.yml"
 PICTURE = "[picture]"  # what the turn puts in the place of a message without words
 # Rasa reads this as "here is an entity".
 _MARKUP = re.compile(r"\[[^\]]*\]\s*[({]")
+_FILE = re.compile(r"[\w-][\w.-]*")
 
 Item = Mapping[str, Any]
 
@@ -118,6 +119,8 @@ def save_case(session: Mapping[str, Any], root: Path) -> str:
     if not turns:
         raise Unusable("Write the ideal answer to a message first: it is what will be expected.")
     assistant = session["assistant"] or "default"
+    if not _FILE.fullmatch(assistant):
+        raise Unusable("The assistant's name cannot be that of a file.")
     name = _name(session["id"])
     case = {"name": name, "tags": ["from a session"], "turns": turns}
     file = CASES / f"{assistant}{FROM_SESSIONS}"

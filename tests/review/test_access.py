@@ -84,6 +84,9 @@ def test_cookies_are_for_tls_except_on_this_machine(office: Office) -> None:
     browser.headers["host"] = "review.example.com"
     there = browser.post("/sign-in", data=credentials)
     assert "Secure" in there.headers["set-cookie"]
+    proxied = {"x-forwarded-proto": "https"}
+    there = office.browser().post("/sign-in", data=credentials, headers=proxied)
+    assert "Secure" in there.headers["set-cookie"]
 
 
 def test_wrong_passwords_are_counted_and_then_even_the_right_one_waits(office: Office) -> None:

@@ -118,6 +118,13 @@ def test_a_case_expects_the_ideal_answer(tmp_path: Path) -> None:
     assert judged == "It says what this says: Monday to Saturday from nine to six."
 
 
+@pytest.mark.parametrize("name", ["../../etc/cron.d/x", "/etc/x", "..", "a/b", "a\\b\n"])
+def test_no_assistant_leads_out_of_the_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(Unusable, match="cannot be that of a file"):
+        save_case({**TALK, "assistant": name}, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_case_without_an_ideal_answer_would_expect_nothing(tmp_path: Path) -> None:
     with pytest.raises(Unusable, match="ideal answer"):
         save_case(session(said("1", "Hello"), answered("1", "Hi")), tmp_path)
