@@ -15,7 +15,6 @@ from typing import Any
 import sqlalchemy as sql
 from sqlalchemy.engine import Connection
 
-from connectors.session_log import MODEL_CALL
 from review import tables
 from review.record import Record, clean
 
@@ -50,8 +49,7 @@ class Batch:
     def session(self, record: Record) -> Row | None:
         """The session a record is about; made when it is named and not there yet."""
         if record.session:
-            known = self.sessions.get(record.session)
-            return known if known or record.kind in NEVER_FIRST else self._new_session(record)
+            return self.sessions.get(record.session) or self._new_session(record)
         message = self.message(record.data)
         if message:
             return self.by_n.get(int(message["n"]))
@@ -139,10 +137,6 @@ class Batch:
     def count(self, session: Row, at_ms: int, name: str, value: int = 1) -> None:
         day = datetime.fromtimestamp(at_ms / 1000, timezone.utc).strftime("%Y-%m-%d")
         self.figures[(day, session["business"], session["assistant"], name)] += value
-
-
-# Of a session that is not there it was deleted meanwhile: these do not bring it back.
-NEVER_FIRST = frozenset({MODEL_CALL})
 
 
 def kept(record: Record, session: Row | None) -> Row:

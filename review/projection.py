@@ -41,8 +41,6 @@ class Projection:
     def apply(self, batch: Batch, record: Record) -> None:
         """Kinds that are not known here are kept, and shown as they are."""
         session = batch.session(record)
-        if record.kind == session_log.MODEL_CALL and record.session and not session:
-            return  # its customer was deleted while the model was asked
         batch.records.append(kept(record, session))
         if record.kind == session_log.REFUSED:
             self._count_refused(batch, record, session)
