@@ -103,9 +103,7 @@ class ConsentHistory:
 
     def add(self, changes: Sequence[Change]) -> None:
         """Keep changes; those that are known already are passed over."""
-        if file := _file(self.url):
-            file.parent.mkdir(parents=True, exist_ok=True)
-        with _failures_named(), _open(self.url).begin() as connection:
+        with _failures_named(), _begun(self.url) as connection:
             if not inspect(connection).has_table(_CONSENTS.name):
                 connection.execute(_MAKE)
             connection.execute(_ADD, [change._asdict() for change in changes])
@@ -144,6 +142,15 @@ def _file(url: URL) -> Path | None:
     return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
 
 
+@contextmanager
+def _begun(url: URL) -> Iterator[Connection]:
+    """A transaction, also in a file that is not there yet."""
+    if file := _file(url):
+        file.parent.mkdir(parents=True, exist_ok=True)
+    with _open(url).begin() as connection:
+        yield connection
+
+
 def _open(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         return create_engine(url, poolclass=NullPool, connect_args=_POSTGRESQL)
@@ -164,6 +171,8 @@ def _failures_named() -> Iterator[None]:
     except SQLAlchemyError as error:
         # Its message repeats the statement, and may repeat the address.
         raise StoreUnavailable(f"SESSION_LOG_URL: {type(error).__name__}") from None
+    except OSError as error:
+        raise StoreUnavailable(f"SESSION_LOG_URL: {error.strerror}") from None
     except ValueError as error:
         # Better to send nothing than to pass over somebody who opted out.
         raise StoreUnavailable(f"the session log's database has {error}") from None

@@ -194,6 +194,13 @@ async def test_a_database_that_is_away_is_waited_for_and_named_once(
     assert [line["event"] for line in said] == ["consent.not_in_sql", "consent.in_sql_again"]
 
 
+def test_a_file_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    history = ConsentHistory(f"sqlite:///{tmp_path}/file/log.db")
+    with pytest.raises(StoreUnavailable, match="SESSION_LOG_URL"):
+        history.add([Change(1, OURS, ADA, "out", "keyword")])
+
+
 def test_a_database_that_has_nonsense_lets_nobody_be_texted(tmp_path: Path) -> None:
     """Better than to pass over somebody who opted out."""
     url = f"sqlite:///{tmp_path}/log.db"
