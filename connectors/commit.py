@@ -186,6 +186,5 @@ def _record(commit: Commit, events: list[dict[str, Any]], parts: list[Part]) -> 
     )
 
 
-def _json(value: Any) -> str:
-    """Without blanks: it is stored for as long as the session lasts."""
-    return json.dumps(value, separators=(",", ":"))
+# Without blanks: it is stored for as long as the session lasts.
+_json = json.JSONEncoder(separators=(",", ":")).encode

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from copy import copy
 from functools import cache
 from typing import Any
 
@@ -22,7 +23,8 @@ from rasa.engine.exceptions import GraphRunError
 from rasa.engine.runner.dask import DaskGraphRunner
 from rasa.shared.constants import DOCS_BASE_URL
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import Event
+from rasa.shared.core.events import Event, FollowupAction, Restarted
+from rasa.shared.core.trackers import DialogueStateTracker
 from rasa.shared.utils.common import all_subclasses
 from rasa.utils.endpoints import DEFAULT_REQUEST_TIMEOUT, EndpointConfig
 from structlog_sentry import SentryProcessor
@@ -36,6 +38,7 @@ IDLE_SECONDS = 4.0
 _rasas_log = logging.getLogger("rasa.core.policies.rule_policy")
 _original_resolve = Event.resolve_by_type
 _original_format = RulePolicy.format_tracker_states
+original_copy = DialogueStateTracker.copy
 
 
 def apply() -> None:
@@ -47,6 +50,7 @@ def apply() -> None:
     RulePolicy.format_tracker_states = staticmethod(format_tracker_states)
     RulePolicy.predict_action_probabilities = rasa_rules.predict_action_probabilities
     Domain.is_empty = is_empty
+    DialogueStateTracker.copy = copy_tracker
     drop_idle_sentry()
 
 
@@ -154,6 +158,21 @@ def is_empty(domain: Domain) -> bool:
 @cache
 def _empty() -> dict[str, Any]:
     return dict(Domain.empty().as_dict())
+
+
+def copy_tracker(tracker: DialogueStateTracker) -> DialogueStateTracker:
+    """Rasa replays all events for the copy that an action gets; here it gets what came of them."""
+    kinds = set(map(type, tracker.events))
+    if any(issubclass(kind, (FollowupAction, Restarted)) for kind in kinds):
+        return original_copy(tracker)  # a replay brings back an action that was taken off already
+    copied = tracker.init_copy()
+    copied.events.extend(tracker.events)
+    copied.slots = {name: copy(slot) for name, slot in tracker.slots.items()}
+    copied.active_loop = copy(tracker.active_loop)
+    copied.latest_action = copy(tracker.latest_action)
+    for told in ("_paused", "followup_action", "latest_message", "latest_bot_utterance"):
+        setattr(copied, told, getattr(tracker, told))
+    return copied
 
 
 def drop_idle_sentry() -> None:

@@ -36,6 +36,9 @@ _ALIKE = {
 }
 _TABLE = str.maketrans(_ALIKE)
 _DEGREES = regex.compile(r"\s?°\s?(?=[CF]\b)|(?<=\d)[º˚](?=[CF]\b)")
+_GAP = regex.compile(r"\n{3,}")
+_MARGIN = regex.compile(r" +\n")
+_BLANKS = regex.compile(r"(?<=\S) {2,}")
 
 # Nobody sees these, and each of them costs an SMS its alphabet. The two that join letters of
 # Persian and Indian scripts, and emoji, stay.
@@ -72,7 +75,7 @@ def readable(text: str) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
     if not text.replace("\n", "").isprintable():
         text = "".join(char for char in text if _is_shown(char))
-    return regex.sub(r"\n{3,}", "\n\n", regex.sub(r" +\n", "\n", text)).strip()
+    return _GAP.sub("\n\n", _MARGIN.sub("\n", text)).strip()
 
 
 def _is_shown(char: str) -> bool:
@@ -96,8 +99,8 @@ def _decomposed(char: str) -> str:
 
 
 def _tidy(text: str) -> str:
-    lines = (regex.sub(r"(?<=\S) {2,}", " ", line).rstrip() for line in text.split("\n"))
-    return regex.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
+    lines = (_BLANKS.sub(" ", line).rstrip() for line in text.split("\n"))
+    return _GAP.sub("\n\n", "\n".join(lines)).strip()
 
 
 def _without_emoji(text: str) -> str:

@@ -44,6 +44,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 
 from components.llm_policy import next_action
 from connectors.rasa_rules import original_prediction
+from connectors.rasa_speed import original_copy
 from connectors.session_store import SessionStore
 from connectors.store import Store
 
@@ -267,7 +268,7 @@ async def test_the_window_behaves_like_the_whole(
                 for tracker in (whole, window):
                     tracker.update(*fresh_copies([event]))
                 assert state(window) == state(whole)
-        assert state(window.copy()) == state(whole.copy())
+        assert state(window.copy()) == state(whole.copy()) == state(original_copy(whole))
         same_next_action(window, whole, rules)
         await sessions.save(window)
     await nothing_is_lost(sessions, whole)

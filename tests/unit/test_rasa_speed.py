@@ -18,7 +18,19 @@ from rasa.engine.exceptions import GraphComponentException
 from rasa.engine.graph import GraphComponent, GraphSchema, SchemaNode
 from rasa.engine.runner.dask import DaskGraphRunner
 from rasa.shared.core.domain import Domain
-from rasa.shared.core.events import Event, UserUttered
+from rasa.shared.core.events import (
+    ActionExecuted,
+    ActiveLoop,
+    ConversationPaused,
+    Event,
+    FollowupAction,
+    LoopInterrupted,
+    Restarted,
+    SlotSet,
+    UserUttered,
+)
+from rasa.shared.core.slots import TextSlot
+from rasa.shared.core.trackers import DialogueStateTracker, EventVerbosity
 from rasa.shared.utils.common import all_subclasses
 from rasa.utils.endpoints import ClientResponseError, EndpointConfig
 from structlog_sentry import SentryProcessor
@@ -32,6 +44,7 @@ rasas_graph_run = DaskGraphRunner.run
 rasas_format = RulePolicy.format_tracker_states
 rasas_prediction = RulePolicy.predict_action_probabilities
 rasas_is_empty = Domain.is_empty
+rasas_copy = DialogueStateTracker.copy
 
 
 @pytest.fixture(autouse=True)
@@ -45,6 +58,7 @@ def rasa_as_it_was() -> Iterator[None]:
     RulePolicy.format_tracker_states = staticmethod(rasas_format)
     RulePolicy.predict_action_probabilities = rasas_prediction
     Domain.is_empty = rasas_is_empty
+    DialogueStateTracker.copy = rasas_copy
     structlog.get_config()["processors"][:] = processors
 
 
@@ -285,6 +299,36 @@ def test_an_empty_domain_is_empty(domain: dict[str, Any]) -> None:
     assert rasa_speed.is_empty(read) is rasas_is_empty(read) is (not domain)
 
 
+@pytest.mark.parametrize("slots", [[TextSlot("size", mappings=[])], None], ids=["own", "any"])
+def test_what_happens_to_a_copy_happens_to_it_alone(slots: list[TextSlot] | None) -> None:
+    """tests/integration/test_window.py shows, over random sessions, that it tells the same."""
+    tracker = DialogueStateTracker("ada", slots)
+    tracker.update(UserUttered("hello"))
+    tracker.update(ActiveLoop("form"))
+    tracker.update(SlotSet("size", "small"))
+    tracker.model_id, tracker.assistant_id = "model", "assistant"
+    before = tracker.current_state(EventVerbosity.ALL)
+    copied = rasa_speed.copy_tracker(tracker)
+    assert all_of(copied) == all_of(rasas_copy(tracker))
+    for event in (SlotSet("size", "big"), ActionExecuted("form"), LoopInterrupted(True)):
+        copied.update(event)
+    copied.update(ConversationPaused())
+    assert tracker.current_state(EventVerbosity.ALL) == before
+    assert not tracker.is_paused()
+
+
+@pytest.mark.parametrize("event", [FollowupAction("action_check"), Restarted()], ids=str)
+def test_a_copy_knows_of_an_action_that_was_taken_off_already(event: Event) -> None:
+    tracker = DialogueStateTracker("ada", [])
+    tracker.update(event)
+    tracker.clear_followup_action()  # as Rasa does before it runs it
+    assert all_of(rasa_speed.copy_tracker(tracker)) == all_of(rasas_copy(tracker))
+
+
+def all_of(tracker: DialogueStateTracker) -> dict[str, Any]:
+    return {**vars(tracker), "slots": {name: vars(slot) for name, slot in tracker.slots.items()}}
+
+
 @pytest.mark.parametrize("connected", [False, True])
 def test_sentry_gets_the_log_only_when_it_is_connected(
     connected: bool, monkeypatch: pytest.MonkeyPatch
@@ -309,6 +353,7 @@ def test_one_switch_leaves_rasa_as_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
     assert RulePolicy.format_tracker_states is rasas_format
     assert RulePolicy.predict_action_probabilities is rasas_prediction
     assert Domain.is_empty is rasas_is_empty
+    assert DialogueStateTracker.copy is rasas_copy
     monkeypatch.setenv("RASA_SPEED_FIXES", "on")
     SessionStore()
     assert RemoteAction._validate_action_result is rasa_speed.validate_action_result
