@@ -113,7 +113,7 @@ class TwilioApi:
         ]
 
     async def redact(self, sid: str) -> None:
-        """Empty a message's body at Twilio, for good. One that is gone is as good.
+        """Empty a message's body at Twilio and delete its pictures. One that is gone is as good.
 
         Raises as `send` does; a message that is still on its way is SendRefused.
         """
@@ -121,7 +121,11 @@ class TwilioApi:
 
     async def _redact(self, sid: str) -> None:
         try:
-            await self.client.rest.messages(sid).update_async(body="")
+            message = self.client.rest.messages(sid)
+            emptied = await message.update_async(body="")
+            if int(emptied.num_media or 0):
+                for medium in await message.media.list_async():
+                    await medium.delete_async()
         except TwilioRestException as error:
             if error.status != 404:
                 raise

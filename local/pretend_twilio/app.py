@@ -17,6 +17,7 @@ from local.pretend_twilio.crowd import Crowd
 from local.pretend_twilio.guard import Loopback
 from local.pretend_twilio.inbound import Inbound
 from local.pretend_twilio.lifecycle import Lifecycle
+from local.pretend_twilio.media import MediaResource
 from local.pretend_twilio.messages import Messages
 from local.pretend_twilio.numbers import Numbers
 from local.pretend_twilio.optouts import OptOuts
@@ -48,6 +49,7 @@ def create_app(config: PretendConfig) -> Starlette:
             *Numbers(config, papers).routes(),
             *Registry(config, papers).routes(),
             *Messages(config, store, optouts, lifecycle, chaos, wires).routes(),
+            *MediaResource(config, store).routes(),
             *Phone(config, store, inbound).routes(),
             *Control(chaos, store, Crowd(config, store, inbound)).routes(),
         ],

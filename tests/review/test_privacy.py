@@ -414,6 +414,12 @@ async def test_a_body_is_emptied_at_twilio_and_one_that_is_gone_is_as_good(
         await api.redact(message["sid"])
         assert (await client.get(f"{base}/{message['sid']}.json")).json()["body"] == ""
         await api.redact("SM" + "0" * 32)
+        picture = {"content_type": "image/png", "url": "https://example.com/me.png"}
+        inbound = {"from": "+15550109999", "to": BUSINESS, "body": "", "media": [picture]}
+        sid = (await client.post(f"{twilio_address}/phone/texts", json=inbound)).json()["sid"]
+        assert (await client.get(f"{base}/{sid}.json")).json()["num_media"] == "1"
+        await api.redact(sid)
+        assert (await client.get(f"{base}/{sid}.json")).json()["num_media"] == "0"
         await api.close()
 
 
