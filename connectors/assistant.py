@@ -113,18 +113,18 @@ class Assistant:
 
     def prompt_at(self, now: datetime) -> str:
         """What the model is told. `now` is any time with a zone."""
-        return "\n".join(filter(None, (self.kept_back_at(now), self._filled(self.facts, now))))
+        known = self._variables(now)
+        told = (self.prompt.format_map(known), self.facts.format_map(known))
+        return "\n".join(filter(None, told))
 
     def kept_back_at(self, now: datetime) -> str:
         """Of what the model is told, the part that it must not give away."""
-        return self._filled(self.prompt, now)
+        return self.prompt.format_map(self._variables(now))
 
     def public_at(self, now: datetime) -> str:
         """What customers may be told word for word, wherever it stands."""
-        return "\n".join([self._filled(self.facts, now), *self._variables(now).values()])
-
-    def _filled(self, text: str, now: datetime) -> str:
-        return text.format_map(self._variables(now))
+        known = self._variables(now)
+        return "\n".join([self.facts.format_map(known), *known.values()])
 
     def _variables(self, now: datetime) -> Mapping[str, str]:
         here = now.astimezone(ZoneInfo(self.timezone))
