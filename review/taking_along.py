@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from connectors.session_log import TURN
 from review.record import Record
 from review.turn_facts import OWN_SLOTS, mapping
 from review.wording import iso
@@ -43,7 +44,7 @@ def as_tracker(records: Iterable[Record], conversation: str) -> dict[str, Any]:
     events = [
         event
         for record in records
-        if record.kind == "turn" and isinstance(record.data.get("events"), list)
+        if record.kind == TURN and isinstance(record.data.get("events"), list)
         for event in record.data["events"]
     ]
     slots: dict[str, Any] = {}

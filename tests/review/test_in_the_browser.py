@@ -26,6 +26,7 @@ PAGES = (
     "/numbers",
     "/tags",
     "/dead-letters",
+    "/refused",
     "/people",
     "/settings",
     "/audit",
