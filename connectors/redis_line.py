@@ -22,6 +22,9 @@ from redis.exceptions import RedisError, ResponseError
 if TYPE_CHECKING:
     from redis.asyncio.connection import Connection, ConnectionPool
 
+# A timer that goes off so late tells of us, and nothing of Redis.
+STOOD_STILL_SECONDS = 0.05
+
 
 class Line:
     """Connects when it is first asked, and anew when it was cut. Errors are those of redis.
@@ -133,16 +136,18 @@ class _End:
         else:
             answer.set_result(said)
 
-    def _look(self) -> None:
+    def _look(self, again: bool = False) -> None:
         """Is the oldest answer overdue?"""
         self._watch = None
         if not self._awaited:
             return
-        overdue = self._awaited[0][1]
-        if overdue <= self._loop.time():
-            self._cut(asyncio.TimeoutError("Timeout reading from Redis"))
-        else:
+        now, overdue = self._loop.time(), self._awaited[0][1]
+        if overdue > now:
             self._watch = self._loop.call_at(overdue, self._look)
+        elif again or now - overdue < STOOD_STILL_SECONDS:
+            self._cut(asyncio.TimeoutError("Timeout reading from Redis"))
+        else:  # it was this process that stood still, and may not have read what came meanwhile
+            self._watch = self._loop.call_later(STOOD_STILL_SECONDS, self._look, True)
 
     def _cut(self, error: Exception) -> None:
         if self.is_cut:
