@@ -15,8 +15,8 @@ from pathlib import Path
 from redis import Redis
 
 from bench import report
-from bench.report import SLOWER, Growth, Results
-from bench.sides import STOCK, Side, redis, running, sides
+from bench.report import PROCESSOR, SLOWER, Growth, Results
+from bench.sides import STOCK, Running, Side, redis, running, sides
 from bench.world import Times, World
 from connectors.settings import LOOPBACK, ROOT, VAR
 from local.parts import child_environ
@@ -92,11 +92,14 @@ def measure(
             world.model_takes = MODEL_SECONDS
             world.run(world.load(20, 2.0))  # what is only done once is done now
             for customers, seconds in plan.load.items():
-                before = started.processor_seconds()
+                before = processor_seconds(started, port)
                 times = world.run(world.load(customers, seconds))
-                used = started.processor_seconds() - before
-                results.add(name, f"cpu_{customers}", 1000 * used / max(len(times.answered), 1))
                 note(name, str(customers), times, results)
+                for part, seconds_used in processor_seconds(started, port).items():
+                    spent = 1000 * (seconds_used - before.get(part, 0.0))
+                    results.add(
+                        name, f"{PROCESSOR}{customers} {part}", spent / max(len(times.answered), 1)
+                    )
             world.twilio_takes = TWILIO_SECONDS
             note(name, SLOWER, world.run(world.load(*max(plan.load.items()))), results)
             world.twilio_takes = 0.0
@@ -104,6 +107,17 @@ def measure(
             results.add(name, "write_ms", write_ms(port))
         if first and name != "settling":
             grow(name, side, world, plan, results)
+
+
+def processor_seconds(started: Running, port: int) -> dict[str, float]:
+    """What everybody used so far: the side's processes, Valkey, and the world around them."""
+    with Redis(host=LOOPBACK, port=port) as client:
+        info = client.info("cpu")
+    return {
+        **started.processor_seconds(),
+        report.VALKEY: float(info["used_cpu_user"]) + float(info["used_cpu_sys"]),
+        report.WORLD: time.process_time(),
+    }
 
 
 def write_ms(port: int) -> float:

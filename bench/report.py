@@ -20,6 +20,10 @@ NAMES = {
 COLOURS = {"ours": "#1f9d6b", "stock": "#d9822b", "floor": "#5b8def", "settling": "#9aa0a6"}
 INK = "#8b949e"  # readable on white and on black
 SLOWER = "100+100"  # customers, and milliseconds that Twilio takes
+PROCESSOR = "cpu_"  # then so many customers, a blank, and whose it is
+VALKEY = "Valkey"
+WORLD = "customers, model and Twilio"
+OUTSIDE = (VALKEY, WORLD)
 WINDOW = 10  # turns on either side of the tenth, and at the end
 ROWS = (
     ("answers a second, 1 customer", "rate_1", ".1f"),
@@ -36,7 +40,6 @@ ROWS = (
     ("texts without acknowledgement or answer", "lost", ".0f"),
     ("memory of all its processes, MB", "memory_mb", ".0f"),
     ("start until it answers, s", "ready_s", ".1f"),
-    ("processor time for an answer, 100 customers, ms", "cpu_100", ".1f"),
     ("a write to Redis during the round, ms", "write_ms", ".1f"),
 )
 
@@ -113,7 +116,7 @@ def table(results: Results, rounds: int) -> str:
         ("bytes to Redis at turn 10", "written", ",.0f"),
     ):
         lines += _growth_rows(results, shown, label, attribute, form)
-    return "\n".join([*lines, "", *_notes(rounds)]) + "\n"
+    return "\n".join([*lines, "", *_processor(results, shown), *_notes(rounds)]) + "\n"
 
 
 def _cell(results: Results, side: str, metric: str, form: str) -> str:
@@ -144,6 +147,27 @@ def _growth_rows(
     return [f"| {label} | {' | '.join(early)} |", f"| {last} | {' | '.join(late)} |"]
 
 
+def _processor(results: Results, shown: Sequence[str]) -> list[str]:
+    """Where the time goes: what a goal was missed for."""
+    busy = f"{PROCESSOR}100 "
+    metrics = {metric for side in shown for metric in results.values[side] if busy in metric}
+    parts = sorted(
+        (metric.removeprefix(busy) for metric in metrics), key=lambda part: (part in OUTSIDE, part)
+    )
+    if not parts:
+        return []
+    lines = [
+        "Time of the processors for an answer, 100 customers, ms:",
+        "",
+        "| | " + " | ".join(NAMES[side] for side in shown) + " |",
+        "|---|" + "---|" * len(shown),
+    ]
+    for part in parts:
+        cells = [_cell(results, side, busy + part, ".1f") for side in shown]
+        lines.append(f"| {part} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
 def _goals(results: Results) -> list[str]:
     if not {"ours", "stock", "floor"} <= results.growth.keys():
         return []
@@ -151,6 +175,8 @@ def _goals(results: Results) -> list[str]:
     grown = growth.late(growth.overhead_ms) / growth.early(growth.overhead_ms)
     bytes_grown = growth.late(growth.written) / growth.early(growth.written)
     faster = results.median("ours", "rate_100") / results.median("stock", "rate_100")
+    far = f"rate_{SLOWER}"
+    faster_far = results.median("ours", far) / results.median("stock", far)
     slower = results.median("ours", "ack_p99_100") / results.median("floor", "ack_p99_100")
     idle = results.median("ours", "over_p50_1")
     turns = f"turn {growth.turns:,}"
@@ -161,6 +187,13 @@ def _goals(results: Results) -> list[str]:
             ".1f",
             "at least 6",
             faster >= 6,
+        ),
+        (
+            "the same, when Twilio takes 100 ms for a message",
+            faster_far,
+            ".1f",
+            "at least 6",
+            faster_far >= 6,
         ),
         (
             "acknowledgement p99 of 100, ours / hand-written",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 import os
 import signal
 import subprocess
@@ -11,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,6 +46,15 @@ NO_LIMITS = {
     "LLM_CALLS_AT_ONCE": "100",  # neither do the other sides spare the model
 }
 STOCK = Path(__file__).parent / "stock"
+# What a process is, by a word of its command line.
+PROCESSES = (
+    ("local.launcher", "launcher"),
+    ("rasa_sdk", "action server"),
+    ("bench.stock", "Rasa"),
+    ("rasa run", "Rasa"),
+    ("review", "review app"),
+    ("bench.floor", "hand-written bot"),
+)
 
 
 @dataclass(frozen=True)
@@ -103,15 +111,16 @@ class Running:
         tree = _tree({process.pid for process in self.processes})
         return sum(kilobytes for _, kilobytes in tree.values()) / 1024
 
-    def processor_seconds(self) -> float:
-        """What all its processes used so far; NaN where there is no /proc."""
-        tree = _tree({process.pid for process in self.processes})
-        try:
-            stats = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2] for pid in tree]
-        except OSError:
-            return math.nan
-        ticks = sum(int(ticks) for stat in stats for ticks in stat.split()[11:13])
-        return ticks / os.sysconf("SC_CLK_TCK")
+    def processor_seconds(self) -> dict[str, float]:
+        """What its processes used so far, by what they are; nothing where there is no /proc."""
+        used: dict[str, float] = {}
+        for pid, (command, _) in _tree({process.pid for process in self.processes}).items():
+            with suppress(OSError):  # it has ended meanwhile
+                stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2]
+                ticks = sum(int(ticks) for ticks in stat.split()[11:13])
+                name = next((name for word, name in PROCESSES if word in command), "others")
+                used[name] = used.get(name, 0.0) + ticks / os.sysconf("SC_CLK_TCK")
+        return used
 
 
 @contextmanager
