@@ -19,7 +19,9 @@ MODEL_NAME = "SmolLM2-135M-Instruct"
 MODEL_FILE = f"{MODEL_NAME}.Q4_1.gguf"
 CONTEXT_TOKENS = 8192  # what SmolLM2 was trained for; all slots share it
 SLOTS = 2  # texts answered at the same moment; the others wait their turn
-THREADS = 2
+# They wait for each other without sleeping: with one for each processor, a processor that is busy
+# elsewhere makes an answer take ten times as long; with half as many, hardly longer than ever.
+THREADS = max(1, min(4, (os.cpu_count() or 2) // 2))
 PROMPT_CACHE_MIB = 64  # llama.cpp would keep up to 8 GiB of old prompts
 
 

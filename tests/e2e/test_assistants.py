@@ -144,7 +144,7 @@ def test_an_edit_counts_from_the_next_text_on_and_a_bad_one_does_not(
         file.write_text(good)
     assert said
     assert "Spoke & Wheel" in told(model)
-    file.write_text(good.replace("Name: Spoke & Wheel", "Name: Chain & Pedal"))
+    file.write_text(good.replace("We are Spoke & Wheel", "We are Chain & Pedal"))
 
     def says_so() -> bool:
         one_more_answered(business, "and now?", customer)
