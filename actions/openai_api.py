@@ -19,9 +19,8 @@ import aiohttp
 import async_timeout
 import certifi
 
-from connectors.settings import Model
+from connectors.settings import Model, is_loopback
 
-LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 # A connection that is kept spares the next customer its set-up, which is two ways to and fro.
 KEEP_SECONDS = 60.0
 # Before the second try, unless the server names a time.
@@ -124,7 +123,7 @@ def _headers(model: Model) -> dict[str, str]:
 def _proxy_for(base_url: str) -> str | None:
     """The machine's. A proxy for the outside world cannot reach our own loopback."""
     url = urlsplit(base_url)
-    if url.hostname in LOOPBACK or urllib.request.proxy_bypass(url.hostname or ""):
+    if is_loopback(base_url) or urllib.request.proxy_bypass(url.hostname or ""):
         return None
     proxies = urllib.request.getproxies()
     return proxies.get(url.scheme) or proxies.get("all")
