@@ -36,7 +36,6 @@ from review.record import Record, clean, read_record
 log = structlog.get_logger(__name__)
 
 BATCH = 500
-BLOCK_MS = 300  # well below the timeout of the store's sockets
 WAIT_SECONDS = 1.0
 # A turn leaves half a dozen entries. Each on its own is a transaction, and would cost as much time
 # of the processor as the turn itself.
@@ -72,7 +71,6 @@ class Taker:
         """Never ends by itself: what is away is waited for."""
         while True:
             try:
-                await self._wait_for_entries()
                 taken = await self._batch()
                 self._is_well()
                 if taken < BATCH:
@@ -100,10 +98,6 @@ class Taker:
                 await self._remove(entries)
                 await self._count(len(entries))
             return len(entries)
-
-    async def _wait_for_entries(self) -> None:
-        with unavailable_is_named():
-            await self.store.client.xread({keys.LOG: "0-0"}, count=1, block=BLOCK_MS)
 
     async def _entries(self) -> Sequence[Entry]:
         with unavailable_is_named():

@@ -77,7 +77,7 @@ class Patient:
 
     async def redis(self, *words: str) -> None:
         store = Store.connect(self.valkey.url)
-        await store.client.execute_command(*words)  # type: ignore[no-untyped-call]
+        await store.client.execute_command(*words)
         await store.close()
 
     async def carriers_say(self, code: str) -> None:
