@@ -1,37 +1,21 @@
-"""Where Redis is: REDIS_URL, read once into what redis-py needs to connect.
+"""Where Redis is: REDIS_URL becomes what redis-py needs to connect.
 
-A single server, or a name in front of one: redis://, rediss:// and unix://, as redis-py has them.
-Behind Sentinels: redis+sentinel://[user:password@]host:26379,host:26379/NAME/0, or rediss+sentinel://
-for TLS to the servers and the Sentinels. User and password are those of the servers; Sentinels that
-ask for their own get them by ?sentinel_username= and ?sentinel_password=.
+A server, or a name in front of one: redis://, rediss:// and unix://, as redis-py has them. Or the
+primary that Sentinels know (see sentinel_url): they are asked for it at every new connection.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
+from urllib.parse import urlsplit
 
 from redis.asyncio.connection import Connection, ConnectionPool, SSLConnection, parse_url
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool, SentinelManagedConnection
 
-SENTINEL_SCHEMES = {"redis+sentinel": "redis", "rediss+sentinel": "rediss"}
-SENTINEL_PORT = 26379
+from connectors.sentinel_url import SentinelUrl, is_sentinel_url
+
 # Of several Sentinels one may hang: the next one is asked well before a caller's limit is over.
 SENTINEL_SECONDS = 0.3
-
-
-@dataclass(frozen=True)
-class SentinelAddress:
-    """`connection` is what redis-py's connection to the primary takes, `sentinel` that to each of
-    the Sentinels; both without limits of time."""
-
-    hosts: tuple[tuple[str, int], ...]
-    name: str
-    connection: Mapping[str, Any]
-    sentinel: Mapping[str, Any]
-    tls: bool
 
 
 class _Primary(SentinelManagedConnection):
@@ -46,71 +30,31 @@ class _TlsPrimary(_Primary, SSLConnection):
     pass
 
 
-def is_behind_sentinels(url: str) -> bool:
-    return url.partition("://")[0] in SENTINEL_SCHEMES
-
-
 def connection_pool(url: str, *, connect_seconds: float) -> ConnectionPool[Any]:
     """A pool of redis-py's. Its connections have no limit of time but for connecting."""
-    limits: dict[str, Any] = {
-        "decode_responses": True,
-        "socket_connect_timeout": connect_seconds,
-        "socket_keepalive": True,
-    }
-    if not is_behind_sentinels(url):
-        if urlsplit(url).scheme == "unix":
-            limits.pop("socket_keepalive")
-        return ConnectionPool.from_url(url, **limits)
-    address = read_sentinel_url(url)
+    limits: dict[str, Any] = {"decode_responses": True, "socket_connect_timeout": connect_seconds}
+    if urlsplit(url).scheme != "unix":
+        limits["socket_keepalive"] = True
+    if is_sentinel_url(url):
+        return _pool_behind_sentinels(SentinelUrl.parse(url), limits)
+    return ConnectionPool.from_url(url, **limits)
+
+
+def _pool_behind_sentinels(url: SentinelUrl, limits: dict[str, Any]) -> ConnectionPool[Any]:
+    server: dict[str, Any] = dict(parse_url(url.server))
+    server.pop("host")
+    server.pop("connection_class", None)
+    certificates = {key: value for key, value in server.items() if key.startswith("ssl_")}
     asked = {
-        **address.sentinel,
+        **(certificates | {"ssl": True} if url.tls else {}),
+        **url.login,
         "socket_connect_timeout": SENTINEL_SECONDS,
         "socket_timeout": SENTINEL_SECONDS,
     }
     return SentinelConnectionPool(
-        address.name,
-        Sentinel(address.hosts, sentinel_kwargs=asked),
-        connection_class=_TlsPrimary if address.tls else _Primary,
-        **address.connection,
+        url.name,
+        Sentinel(url.hosts, sentinel_kwargs=asked),
+        connection_class=_TlsPrimary if url.tls else _Primary,
+        **server,
         **limits,
     )
-
-
-def read_sentinel_url(url: str) -> SentinelAddress:
-    """Raises ValueError, which repeats nothing of the address: it may carry a password."""
-    parts = urlsplit(url)
-    login, _, hosts = parts.netloc.rpartition("@")
-    name, _, database = parts.path.strip("/").partition("/")
-    if not name:
-        raise ValueError("names no primary: .../NAME/0, as the Sentinels call it")
-    if database and not database.isdigit():
-        raise ValueError("ends with /NAME/DATABASE, where DATABASE is a number")
-    query = dict(parse_qsl(parts.query))
-    own = {key: query.pop(f"sentinel_{key}", "") for key in ("username", "password")}
-    scheme = SENTINEL_SCHEMES[parts.scheme]
-    # The rest is as redis-py reads it: user, password, database, certificates.
-    plain = f"{scheme}://{login and login + '@'}host/{database or 0}?{urlencode(query)}"
-    read: dict[str, Any] = dict(parse_url(plain))
-    read.pop("host")
-    read.pop("connection_class", None)
-    tls = scheme == "rediss"
-    shared = {key: value for key, value in read.items() if key.startswith("ssl_")}
-    return SentinelAddress(
-        tuple(_host(each) for each in hosts.split(",")),
-        unquote(name),
-        read,
-        {**shared, **({"ssl": True} if tls else {}), **{k: v for k, v in own.items() if v}},
-        tls,
-    )
-
-
-def _host(given: str) -> tuple[str, int]:
-    """Reads host, host:26379 or [::1]:26379."""
-    try:
-        parts = urlsplit(f"//{given}")
-        host, port = parts.hostname, parts.port
-    except ValueError:  # a bracket or a port that is none
-        host, port = None, None
-    if not host:
-        raise ValueError("has something between // and /NAME that is no HOST:PORT")
-    return host, port or SENTINEL_PORT

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from connectors.errors import SettingsError
-from connectors.redis_address import SENTINEL_SCHEMES, is_behind_sentinels, read_sentinel_url
+from connectors.sentinel_url import SCHEMES, SentinelUrl, is_sentinel_url
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
@@ -246,12 +246,12 @@ class _Reader:
         return settings
 
     def redis_url(self, default: str) -> str:
-        """One server, or a name for it; or the primary that Sentinels know (see redis_address)."""
+        """One server, or a name for it; or the primary that Sentinels know (see sentinel_url)."""
         given = self.text("REDIS_URL", default)
-        if not is_behind_sentinels(given):
-            return self.url("REDIS_URL", default, ("redis", "rediss", "unix", *SENTINEL_SCHEMES))
+        if not is_sentinel_url(given):
+            return self.url("REDIS_URL", default, ("redis", "rediss", "unix", *SCHEMES))
         try:
-            read_sentinel_url(given)
+            SentinelUrl.parse(given)
         except ValueError as error:
             self.bad(
                 f"REDIS_URL {error}; it looks like"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import SettingsError
-from connectors.redis_address import read_sentinel_url
+from connectors.sentinel_url import SentinelUrl
 from connectors.settings import PRETEND_NUMBER, Settings, pretend_token
 
 REAL = {
@@ -132,19 +132,19 @@ SENTINELS = "redis+sentinel://ann:pa%23ss@h1:26379,h2,[::1]:26380/mymaster/2"
 
 def test_redis_behind_sentinels_is_read() -> None:
     assert Settings.load({"REDIS_URL": SENTINELS}).redis_url == SENTINELS
-    address = read_sentinel_url(SENTINELS)
-    assert address.hosts == (("h1", 26379), ("h2", 26379), ("::1", 26380))
-    assert (address.name, address.tls, address.sentinel) == ("mymaster", False, {})
-    assert address.connection == {"username": "ann", "password": "pa#ss", "db": 2}
+    url = SentinelUrl.parse(SENTINELS)
+    assert url.hosts == (("h1", 26379), ("h2", 26379), ("::1", 26380))
+    assert (url.name, url.tls, url.login) == ("mymaster", False, {})
+    assert url.server == "redis://ann:pa%23ss@host/2"
+    assert "pa%23ss" not in repr(url)
 
 
 def test_sentinels_may_have_a_password_and_certificates_of_their_own() -> None:
     query = "?ssl_ca_certs=/etc/ca.pem&sentinel_username=s&sentinel_password=of%20theirs"
-    address = read_sentinel_url(f"rediss+sentinel://:x@h1/mymaster{query}")
-    assert address.tls
-    assert address.connection == {"password": "x", "db": 0, "ssl_ca_certs": "/etc/ca.pem"}
-    own = {"username": "s", "password": "of theirs"}
-    assert address.sentinel == {"ssl": True, "ssl_ca_certs": "/etc/ca.pem", **own}
+    url = SentinelUrl.parse(f"rediss+sentinel://:x@h1/mymaster{query}")
+    assert url.tls
+    assert url.server == "rediss://:x@host/0?ssl_ca_certs=%2Fetc%2Fca.pem"
+    assert url.login == {"username": "s", "password": "of theirs"}
 
 
 @pytest.mark.parametrize(
