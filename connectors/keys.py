@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 ID_KEY = "sms:id-key"  # made up once; what conversation ids are keyed with
-SERVER = "sms:server"  # hash: run_id, changed_ms: which server wrote this last, see lua/greet.lua
+SERVER = "sms:server"  # hash: which server wrote here last, and since when; see lua/greet.lua
 RECONCILED_FIRST = "sms:reconciled:first"  # when we first looked for texts that we missed,
 RECONCILED_LAST = "sms:reconciled:last"  # and last, in seconds
 DEAD_LETTERS = "sms:dead-letters"  # list: texts that got a plain sentence, oldest first

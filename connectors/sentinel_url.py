@@ -17,9 +17,9 @@ PORT = 26379
 
 @dataclass(frozen=True)
 class SentinelUrl:
-    """`name` is what the Sentinels call the primary. `server` is a server's address as redis-py reads
-    it, with "host" for the host: login, database, certificates. `login` is the Sentinels' own:
-    username, password, or nothing."""
+    """`name` is what the Sentinels call the primary. `server` is a server's address as redis-py
+    reads it, with "host" for the host: login, database, certificates. `login` is the Sentinels'
+    own: username, password, or nothing."""
 
     hosts: tuple[tuple[str, int], ...]
     name: str

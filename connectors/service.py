@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
@@ -16,7 +17,8 @@ from connectors import rasa_patches, rasa_speed
 from connectors.assistants import LiveAssistants, attached
 from connectors.consent_history import ConsentHistory
 from connectors.consent_writer import ConsentWriter
-from connectors.errors import NotAllowed, StoreUnavailable
+from connectors.errors import NotAllowed, SessionOver, StoreUnavailable
+from connectors.failover import FailoverGuard, ServerChanges
 from connectors.follow_up import FollowUps
 from connectors.garbage import spare_what_is_loaded
 from connectors.gate import TURN_IS_OVER
@@ -25,6 +27,7 @@ from connectors.handover import HandOver
 from connectors.house_rules import HouseRules
 from connectors.ids import mask
 from connectors.inbox import Inbox
+from connectors.lanes import Claim
 from connectors.ledger import Ledger
 from connectors.outbox import Outbox
 from connectors.pace import Pace
@@ -39,7 +42,7 @@ from connectors.standings import Standings
 from connectors.store import Store
 from connectors.turn import LONGEST_WAIT_SECONDS, Turn, TurnRunner, style
 from connectors.twilio_account import TwilioAccount
-from connectors.twilio_api import TwilioApi
+from connectors.twilio_api import SentMessage, TwilioApi
 from connectors.twilio_client import CALLS_AT_ONCE
 from connectors.window import Window
 from connectors.worker import Worker
@@ -76,6 +79,7 @@ class Service:
         )
         account = TwilioAccount(self.twilio.client)
         twilio = self.settings.twilio
+        self.reconciler = Reconciler(self.inbox, self.twilio, lambda: self.attached)
         self.standings = Standings(
             self.store, account, lambda: self.attached, twilio.strict_10dlc, twilio.public_url
         )
@@ -121,7 +125,7 @@ class Service:
         return [
             Worker(
                 self.inbox.lane,
-                self._runner(app).handle,
+                self._guarded(app).handle,
                 self.settings.turns_at_once,
                 longest_wait=LONGEST_WAIT_SECONDS,
             ),
@@ -130,15 +134,33 @@ class Service:
 
     def _lookers(self) -> list[asyncio.Task[None]]:
         """What looks at something again and again, until it is cancelled."""
-        reconciler = Reconciler(self.inbox, self.twilio, lambda: self.attached)
         return [
-            asyncio.create_task(reconciler.run(), name="reconciler"),
+            asyncio.create_task(self.reconciler.run(), name="reconciler"),
             asyncio.create_task(self.standings.run(), name="standings"),
             asyncio.create_task(SessionLife(self.store).run(), name="session ends"),
             asyncio.create_task(self.ledger.run(), name="ledger"),
             asyncio.create_task(self.consent_writer.run(), name="consent into SQL"),
             asyncio.create_task(self._hand_over().run(), name="hand-over"),
         ]
+
+    def _guarded(self, app: Sanic) -> FailoverGuard:
+        async def recover(claim: Claim, said: Sequence[SentMessage], why_unsure: str) -> None:
+            turn = Turn.of(claim, self.assistants.now)
+            with suppress(SessionOver):  # its texts were taken out
+                await session_store(app.ctx.agent).recover(turn, said, why_unsure)
+
+        async def release(claim: Claim, delay: float) -> None:
+            await self.inbox.lane.release(claim, delay, counts=False)
+
+        return FailoverGuard(
+            ServerChanges(self.store),
+            self.outbox,
+            self.twilio,
+            turn=self._runner(app).handle,
+            recover=recover,
+            reconciled_for=lambda: self.reconciler.done_for_ms,
+            release=release,
+        )
 
     def _runner(self, app: Sanic) -> TurnRunner:
         async def to_rasa(message: UserMessage) -> None:

@@ -67,9 +67,12 @@ class Store:
         self._names = {name: sha1(text.encode()).hexdigest() for name, text in _SCRIPTS.items()}  # noqa: S324
         self._pipeline = RedisPipeline(self._connection, LIMIT_SECONDS, self._greet)
         self._id_key: str | None = None
-        # When what is kept was last in the hands of another server, in its own milliseconds since
-        # 1970; 0: never. What was written before may be an older state of things: see failover.
+        # When another server took over what is kept, or the same one after a restart, and when one
+        # did that had been a replica: milliseconds since 1970, by Redis' clock; 0: never. What was
+        # written before may have been lost, see failover.
         self.server_changed_ms = 0
+        self.failover_ms = 0
+        self.has_changed = asyncio.Event()
 
     @classmethod
     def connect(cls, url: str) -> Store:
@@ -92,7 +95,11 @@ class Store:
         answer = await answer_on(connection)
         if isinstance(answer, Exception):
             raise answer
-        self.server_changed_ms = max(self.server_changed_ms, answer)
+        changed_ms, failover_ms = answer
+        if changed_ms > self.server_changed_ms:
+            self.has_changed.set()
+        self.server_changed_ms = max(self.server_changed_ms, changed_ms)
+        self.failover_ms = max(self.failover_ms, failover_ms)
 
     async def ask(self, command: Command, until: float | None = None) -> Any:
         """The answer to one command, within LIMIT_SECONDS; or `until` then, by the loop's clock.
