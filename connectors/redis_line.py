@@ -54,6 +54,7 @@ class Line:
     async def close(self) -> None:
         if self._connecting is not None:
             self._connecting.cancel()
+            await asyncio.wait({self._connecting})
         if self._end is not None:
             await self._end.close()
 
@@ -68,8 +69,12 @@ class Line:
         # Limits of time are the line's: a reader waits for ever.
         given = {**self._pool.connection_kwargs, "socket_timeout": None}
         connection = self._pool.connection_class(**given)
-        async with async_timeout.timeout(self._connect_seconds + self._answer_seconds):
-            await connection.connect()
+        try:
+            async with async_timeout.timeout(self._connect_seconds + self._answer_seconds):
+                await connection.connect()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
         self._end = _End(connection, self._answer_seconds)
         return self._end
 
