@@ -44,6 +44,7 @@ from connectors.turn import LONGEST_WAIT_SECONDS, Turn, TurnRunner, style
 from connectors.twilio_account import TwilioAccount
 from connectors.twilio_api import SentMessage, TwilioApi
 from connectors.twilio_client import CALLS_AT_ONCE
+from connectors.watchdog import Watchdog, keep_going
 from connectors.window import Window
 from connectors.worker import Worker
 
@@ -57,7 +58,7 @@ class Service:
         self.settings = settings
         self.assistants = assistants
         self.workers: list[Worker] = []
-        self.looking: list[asyncio.Task[None]] = []
+        self.looking: list[Watchdog] = []
 
     async def open(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         """Make the clients, in the loop that will use them. Nothing is connected yet."""
@@ -132,15 +133,15 @@ class Service:
             Worker(self.outbox.lane, self._sender().handle, CALLS_AT_ONCE),
         ]
 
-    def _lookers(self) -> list[asyncio.Task[None]]:
+    def _lookers(self) -> list[Watchdog]:
         """What looks at something again and again, until it is cancelled."""
         return [
-            asyncio.create_task(self.reconciler.run(), name="reconciler"),
-            asyncio.create_task(self.standings.run(), name="standings"),
-            asyncio.create_task(SessionLife(self.store).run(), name="session ends"),
-            asyncio.create_task(self.ledger.run(), name="ledger"),
-            asyncio.create_task(self.consent_writer.run(), name="consent into SQL"),
-            asyncio.create_task(self._hand_over().run(), name="hand-over"),
+            keep_going("reconciler", self.reconciler.run),
+            keep_going("standings", self.standings.run),
+            keep_going("session_ends", SessionLife(self.store).run),
+            keep_going("ledger", self.ledger.run),
+            keep_going("consent_into_sql", self.consent_writer.run),
+            keep_going("hand_over", self._hand_over().run),
         ]
 
     def _guarded(self, app: Sanic) -> FailoverGuard:
@@ -226,8 +227,8 @@ class Service:
 
     async def stop(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         """Give back what is in hand; the next process to look finds it."""
-        for task in self.looking:
-            task.cancel()
+        for watchdog in self.looking:
+            watchdog.cancel()
         await asyncio.gather(*(worker.stop() for worker in self.workers))
         await self.twilio.close()
         await rasa_speed.close()
