@@ -128,6 +128,7 @@ async def test_who_is_well_is_told_so_in_one_line_for_each_thing(patient: Patien
         "ok   Assistants",
         "ok   Redis",
         "ok   Redis persistence",
+        "ok   Redis failover",
         "ok   Redis eviction",
         "ok   Session log",
         "ok   Opt-outs",
