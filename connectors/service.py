@@ -17,7 +17,8 @@ from connectors import rasa_patches, rasa_speed
 from connectors.assistants import LiveAssistants, attached
 from connectors.consent_history import ConsentHistory
 from connectors.consent_writer import ConsentWriter
-from connectors.errors import NotAllowed, SessionOver, StoreUnavailable
+from connectors.database_identity import database_id
+from connectors.errors import AnotherInstallation, NotAllowed, SessionOver, StoreUnavailable
 from connectors.failover import FailoverGuard, ServerChanges
 from connectors.follow_up import FollowUps
 from connectors.garbage import spare_what_is_loaded
@@ -27,6 +28,7 @@ from connectors.handover import HandOver
 from connectors.house_rules import HouseRules
 from connectors.ids import mask
 from connectors.inbox import Inbox
+from connectors.installation import Installation
 from connectors.lanes import Claim
 from connectors.ledger import Ledger
 from connectors.outbox import Outbox
@@ -87,6 +89,8 @@ class Service:
         history = ConsentHistory(self.settings.session_log_url)
         self.ledger = Ledger(self.store, history.last_words, history.words_since)
         self.consent_writer = ConsentWriter(self.store, history.add)
+        url = self.settings.session_log_url
+        self.installation = Installation(self.store, lambda: database_id(url))
         self.gatekeeper = Gatekeeper(self.store, self._unapproved, self.settings.limits)
 
         follow_ups = FollowUps(
@@ -94,6 +98,13 @@ class Service:
         )
         rasa_patches.guard_reminders(follow_ups)
         guard_routes(app, follow_ups)
+
+    async def join(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
+        """Stop the server if another installation uses this Redis, before any text is taken."""
+        try:
+            await self.installation.join()
+        except AnotherInstallation as error:
+            _stop_the_process(str(error))
 
     def _session_seconds(self, number: str) -> int:
         assistant = self.assistants.now.standing_in_for(number)
@@ -142,6 +153,7 @@ class Service:
             keep_going("ledger", self.ledger.run),
             keep_going("consent_into_sql", self.consent_writer.run),
             keep_going("hand_over", self._hand_over().run),
+            keep_going("installation", self.installation.run),
         ]
 
     def _guarded(self, app: Sanic) -> FailoverGuard:

@@ -12,7 +12,7 @@ import asyncio
 import json
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -55,9 +55,19 @@ class Progress:
 
 
 class Taker:
-    """`run` until cancelled; `once` takes what is there now."""
+    """`run` until cancelled; `once` takes what is there now.
 
-    def __init__(self, store: Store, database: Database, projection: Projection) -> None:
+    `not_ours` says why the stream is another installation's, or is "".
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        database: Database,
+        projection: Projection,
+        not_ours: Callable[[], str] = str,
+    ) -> None:
+        self.not_ours = not_ours
         self.store = store
         self.database = database
         self.projection = projection
@@ -71,6 +81,8 @@ class Taker:
         """Never ends by itself: what is away is waited for."""
         while True:
             try:
+                if why := self.not_ours():
+                    raise StoreUnavailable(why)
                 taken = await self._batch()
                 self._is_well()
                 if taken < BATCH:
