@@ -27,7 +27,7 @@ from review import announcements
 from review.batch import Batch, kept
 from review.batch_reading import known, load
 from review.batch_writing import flush
-from review.database import Database
+from review.database import Database, is_about_values
 from review.erased import Erased, sids_in, sids_of
 from review.errors import BadRecord, DatabaseUnavailable
 from review.projection import Projection
@@ -138,6 +138,8 @@ class Taker:
             with self.database.writing() as connection:
                 self._write(Batch(connection), entries)
         except (SQLAlchemyError, OverflowError, ValueError) as error:
+            if not is_about_values(error):
+                raise
             # One of them is what SQL will not have: find it, and take the others.
             if len(entries) == 1:
                 self._set_aside(entries[0], type(error).__name__)
