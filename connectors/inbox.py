@@ -10,6 +10,7 @@ from enum import IntEnum
 import structlog
 
 from connectors import keys
+from connectors.errors import StoreUnavailable
 from connectors.house_rules import REASONS, HouseRules
 from connectors.ids import conversation_id, mask, sortable_id
 from connectors.lanes import Lane
@@ -20,6 +21,12 @@ from connectors.wire import InboundText
 
 SETTLE_AT_MOST_MS = 2_000
 TEXTS_PER_TURN = 50
+
+LOG_IS_FULL = -2  # what lua/accept.lua answers
+FULL = (
+    "the session log's stream in Redis is full (SESSION_LOG_BACKLOG_MB, or half of Redis'"
+    " maxmemory): start the review app, which takes it into its database"
+)
 
 log = structlog.get_logger(__name__)
 
@@ -86,6 +93,8 @@ class Inbox:
             if code >= 0:
                 self._tell(text, Outcome(code), str(detail))
                 return Outcome(code)
+            if code == LOG_IS_FULL:
+                raise StoreUnavailable(FULL)
             self.store.forget_id_key()
 
     def _tell(self, text: InboundText, outcome: Outcome, detail: str) -> None:
@@ -113,6 +122,7 @@ class Inbox:
                 keys.limits(conversation),
                 self.outbox.items(conversation),
                 self.outbox.due,
+                keys.LOG_FULL,
             ],
             [
                 conversation,

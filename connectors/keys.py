@@ -8,6 +8,8 @@ RECONCILED_FIRST = "sms:reconciled:first"  # when we first looked for texts that
 RECONCILED_LAST = "sms:reconciled:last"  # and last, in seconds
 DEAD_LETTERS = "sms:dead-letters"  # list: texts that got a plain sentence, oldest first
 LOG = "sms:log"  # stream: the session log, until it is in SQL; see session_log
+PROBE = "sms:probe"  # the millisecond of the last look whether Redis takes writes
+LOG_FULL = "sms:log:full"  # while it is there, the log stream is full; see lua/probe.lua
 CONSENT_LOG = "sms:log:consent"  # stream: changes of consent, until they are in SQL
 # Which database the session log goes to, while anybody is there; and which it was last.
 SESSION_LOG_HOLDER = "sms:session-log:holder"

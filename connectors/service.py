@@ -31,9 +31,11 @@ from connectors.inbox import Inbox
 from connectors.installation import Installation
 from connectors.lanes import Claim
 from connectors.ledger import Ledger
+from connectors.log_limit import LogLimit
 from connectors.outbox import Outbox
 from connectors.pace import Pace
 from connectors.part import Part
+from connectors.probe import Prober
 from connectors.rasa_agent import fail_closed, session_store, why_unfit
 from connectors.reconcile import Reconciler
 from connectors.routes_guard import guard_routes
@@ -77,6 +79,7 @@ class Service:
             ),
         )
         self.outbox = Outbox(self.store)
+        self.prober = Prober(self.store, self.settings.session_log_backlog_mb * 2**20)
         self.twilio = TwilioApi(
             self.settings.twilio, validity_seconds=self.settings.late_reply_seconds
         )
@@ -152,6 +155,7 @@ class Service:
             keep_going("session_ends", SessionLife(self.store).run),
             keep_going("ledger", self.ledger.run),
             keep_going("consent_into_sql", self.consent_writer.run),
+            keep_going("log_limit", LogLimit(self.prober).run),
             keep_going("hand_over", self._hand_over().run),
             keep_going("installation", self.installation.run),
         ]

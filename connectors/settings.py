@@ -110,6 +110,7 @@ class Settings:
     model_port: int
     review_port: int
     session_log_url: str = field(repr=False)
+    session_log_backlog_mb: int  # 0: no limit
     review_admin_password: str = field(repr=False)
     webhooks_to_private_hosts: bool
 
@@ -234,6 +235,7 @@ class _Reader:
             model_port=ports["MODEL_PORT"],
             review_port=ports["REVIEW_PORT"],
             session_log_url=self.session_log_url(),
+            session_log_backlog_mb=self.whole("SESSION_LOG_BACKLOG_MB", 1024, low=0, high=10**6),
             review_admin_password=self.admin_password(),
             webhooks_to_private_hosts=self.switch("WEBHOOKS_TO_PRIVATE_HOSTS", default=False),
         )

@@ -53,7 +53,8 @@ class Watchdog:
         self._look_every_seconds = look_every_seconds
         self._again_seconds = again_seconds
         self._life = Life()
-        self._silent_looks = 0
+        self._silent_looks = 0  # of this run,
+        self._silent_in_all = 0  # and since the last round of any
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self) -> None:
@@ -67,7 +68,7 @@ class Watchdog:
     @property
     def silent_seconds(self) -> float:
         """Since the last round, to a second or so; 0 while there is nothing to wait for."""
-        return self._silent_looks * self._look_every_seconds
+        return self._silent_in_all * self._look_every_seconds
 
     def cancel(self) -> None:
         for task in self.tasks:
@@ -94,6 +95,7 @@ class Watchdog:
             await asyncio.wait({run}, timeout=self._look_every_seconds)
             silent = life.rounds == seen and not life.idle
             self._silent_looks = self._silent_looks + 1 if silent else 0
+            self._silent_in_all = self._silent_in_all + 1 if silent else 0
             seen = life.rounds
             if self._looks and self._silent_looks >= self._looks and not run.done():
                 self._tell_stalled()
@@ -103,7 +105,7 @@ class Watchdog:
     def _tell_stalled(self) -> None:
         log.error(
             f"{self.name}.stalled",
-            silent_seconds=round(self.silent_seconds, 1),
+            silent_seconds=round(self._silent_looks * self._look_every_seconds, 1),
             then="it is cancelled, and another one takes over",
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from typing import Any
 
 import async_timeout
 import structlog
@@ -12,6 +13,7 @@ from sanic.response import HTTPResponse, empty, json
 
 from connectors.consent import CODE_21610, Ask
 from connectors.errors import StoreUnavailable, Unreadable
+from connectors.health import Verdict, details, judge, without_redis
 from connectors.house_rules import UNATTACHED
 from connectors.ids import mask
 from connectors.knock import is_knock
@@ -106,26 +108,25 @@ class Webhooks:
             await self.service.ledger.opt_out(report.business, report.customer, CODE_21610)
 
     async def health(self) -> HTTPResponse:
-        """200 when a text would be accepted now, else 503."""
+        """200 when a text would be accepted now, and answered, else 503."""
+        service = self.service
+        workers = [worker.health for worker in service.workers]
         try:
-            whole = await self.service.ledger.is_whole()
-            unwritten = await self.service.consent_writer.waiting()
-            refused = await self.service.gatekeeper.refused_today()
+            probe = await service.prober.probe()
         except StoreUnavailable as error:
             log.error("health.redis_unreachable", reason=str(error))
-            return json({"status": "unavailable", "redis": "unavailable"}, 503)
-        numbers = [self._health_of(number) for number in self.service.attached]
-        answering = self.service.is_answering
-        return json(
+            return _told(without_redis(str(error)), {"redis": "unavailable"})
+        return _told(
+            judge(probe, workers),
             {
-                "status": "ok",
                 "redis": "ok",
-                "answering": answering,
-                "numbers": numbers,
-                "opt_outs_known": whole,
-                "opt_outs_not_in_sql": unwritten,
-                "refused_today": refused,
-            }
+                "answering": service.is_answering,
+                "numbers": [self._health_of(number) for number in service.attached],
+                "opt_outs_known": probe.opt_outs_known,
+                "opt_outs_not_in_sql": probe.opt_outs_not_in_sql,
+                "refused_today": dict(probe.refused_today),
+                **details(probe, workers),
+            },
         )
 
     def _health_of(self, number: str) -> dict[str, object]:
@@ -178,6 +179,11 @@ async def _read_body(request: Request) -> bytes | None:
         if len(body) > MAX_BODY_BYTES:
             return None
     return bytes(body)
+
+
+def _told(verdict: Verdict, more: dict[str, Any]) -> HTTPResponse:
+    told = {"status": verdict.status, "why": list(verdict.why), **more}
+    return json(told, verdict.http_status)
 
 
 def _unreadable(error: Unreadable) -> HTTPResponse:

@@ -2,7 +2,8 @@
 -- asks for itself (STOP, START, HELP) is done and answered here; over the limit it is done, and not
 -- answered. What is not answered goes no further than the session log.
 -- KEYS  those of a session (_session.lua), seen, inbox of the customer, inbox lane, its leases,
---       id key, ledger, limits of the customer, outbox of the customer, outbox lane
+--       id key, ledger, limits of the customer, outbox of the customer, outbox lane,
+--       log is full
 -- ARGV  conversation, text (JSON), seen for s, session for s, settle ms, settle at most ms,
 --       id for a new session, business number, customer number, wake channel, id key,
 --       house rules (JSON), then answers: a part (JSON) and the record of its turn (JSON) for each
@@ -17,11 +18,15 @@
 -- which may be either, they are all three.
 -- Returns {1, ''}; {0, ''} for a text that was accepted before; {2, ask} for a keyword; {3, why} for
 -- a text that is not answered; {-1, ''} if the conversation was named with another id key than the
--- one kept here, because Redis has lost its data meanwhile.
+-- one kept here, because Redis has lost its data meanwhile; {-2, ''} if the log stream is full.
 if redis.call('GET', KEYS[11]) ~= ARGV[11] then return {-1, ''} end
+local rules = cjson.decode(ARGV[12])
+-- STOP is always taken; what was accepted before stays accepted.
+if rules.ask ~= 'stop' and redis.call('EXISTS', KEYS[16]) == 1 and redis.call('EXISTS', KEYS[7]) == 0 then
+  return {-2, ''}
+end
 if not redis.call('SET', KEYS[7], ARGV[1], 'NX', 'EX', ARGV[3]) then return {0, ''} end
 
-local rules = cjson.decode(ARGV[12])
 local word = redis.call('HGET', KEYS[12], ARGV[1]) or ''
 local is_out = string.sub(word, 1, 3) == 'out'
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import requests
 
@@ -16,13 +17,24 @@ from local.doctor.finding import Finding
 
 ABOUT = "Running Rasa"
 PATIENCE_SECONDS = 5.0
+SILENT = "it does not answer"
 
 
 async def look(settings: Settings) -> list[Finding]:
     """Nothing where it cannot be asked; that is said already."""
-    known = await asyncio.to_thread(_numbers, settings.twilio.public_url + HEALTH_PATH)
+    told = await asyncio.to_thread(_health, settings.twilio.public_url + HEALTH_PATH)
+    known = None if told is None else _numbers(told)
     numbers = [number for number in assistants.ours(settings) if assistants.answering(number)]
-    return [] if known is None else [judge(known, [mask(number) for number in numbers])]
+    found = [] if known is None else [judge(known, [mask(number) for number in numbers])]
+    return [*found, *troubles(told or {})]
+
+
+def troubles(told: Mapping[str, Any]) -> list[Finding]:
+    """What its health says when that is not ok."""
+    why = told.get("why")
+    said = why if isinstance(why, list) else []
+    # That Redis is silent is found where Redis is looked at; that it takes no writes is not.
+    return [Finding(ABOUT, False, str(each)) for each in said if SILENT not in str(each)]
 
 
 def judge(known: Sequence[str], ours: Sequence[str]) -> Finding:
@@ -34,11 +46,18 @@ def judge(known: Sequence[str], ours: Sequence[str]) -> Finding:
     return Finding(ABOUT, False, seen, "restart it, and texts to the number are answered")
 
 
-def _numbers(url: str) -> list[str] | None:
+def _numbers(told: Mapping[str, Any]) -> list[str] | None:
+    try:
+        return [str(each["number"]) for each in told["numbers"]]
+    except (KeyError, TypeError):
+        return None
+
+
+def _health(url: str) -> Mapping[str, Any] | None:
     with requests.Session() as session:
         session.trust_env = not is_loopback(url)
         try:
             told = session.get(url, timeout=PATIENCE_SECONDS, allow_redirects=False).json()
-            return [str(each["number"]) for each in told["numbers"]]
-        except (requests.RequestException, ValueError, KeyError, TypeError):
+            return told if isinstance(told, dict) else None
+        except (requests.RequestException, ValueError):
             return None

@@ -138,3 +138,10 @@ def test_a_number_that_is_new_in_the_settings_is_no_strangers() -> None:
     assert running.judge(["+1***0001"], ["+1***0001", "+1***0002"]).well is False
     assert running.judge(["+1***0001"], ["+1***0001", "+1***0001"]).well is False
     assert running.judge(["+1***0002", "+1***0001"], ["+1***0001"]).well is True
+
+
+def test_what_health_says_is_a_finding_each() -> None:
+    assert running.troubles({"status": "ok", "why": []}) == []
+    assert running.troubles({}) == []
+    [found] = running.troubles({"status": "unavailable", "why": ["Redis takes no texts."]})
+    assert (found.well, found.seen) == (False, "Redis takes no texts.")
