@@ -117,7 +117,7 @@ class Webhooks:
             log.error("health.redis_unreachable", reason=str(error))
             return _told(without_redis(str(error)), {"redis": "unavailable"})
         return _told(
-            judge(probe, workers),
+            judge(probe, workers, self.service.installation.conflict),
             {
                 "redis": "ok",
                 "answering": service.is_answering,

@@ -29,7 +29,7 @@ def probed(lane: LaneProbe | None = None, *, known: bool = True, full: bool = Fa
 
 
 async def told(store: Store, words: str) -> None:
-    await store.client.execute_command(*words.split())  # type: ignore[no-untyped-call]
+    await store.client.execute_command(*words.split())
 
 
 async def test_a_redis_that_takes_no_writes_is_not_well(valkey: Valkey) -> None:
