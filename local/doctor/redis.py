@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 from connectors import keys
 from connectors.dead_letters import DeadLetters
 from connectors.errors import StoreUnavailable
+from connectors.probe import Prober
 from connectors.sentinel_url import is_sentinel_url
 from connectors.settings import Settings
 from connectors.store import Store, unavailable_is_named
@@ -17,6 +18,7 @@ from local.doctor.finding import Finding
 
 # A healthy reader empties the session log within a second.
 LONG_BACKLOG = 10_000
+HALF_FULL = 0.5
 # Each should be there within a second.
 LONG_WAIT_SECONDS = 60
 NOTHING_TOLD: Mapping[str, str] = {}
@@ -33,7 +35,7 @@ async def look(settings: Settings) -> list[Finding]:
             persistence(server, config),
             replication(server, config),
             eviction(server),
-            await backlog(store),
+            await backlog(store, settings.session_log_backlog_mb * 2**20),
             await opt_outs(store),
             await dead_letters(store),
         ]
@@ -109,13 +111,20 @@ def eviction(server: Mapping[str, Any]) -> Finding:
     return Finding("Redis eviction", False, seen, "set `maxmemory-policy noeviction`")
 
 
-async def backlog(store: Store) -> Finding:
-    with unavailable_is_named():
-        waiting = int(await store.client.xlen(keys.LOG))
-    if waiting < LONG_BACKLOG:
-        return Finding("Session log", True, f"{waiting} records wait for the database")
-    seen = f"{waiting} records wait for the database, and nobody seems to take them"
-    return Finding("Session log", False, seen, "is the review app running, and its database?")
+async def backlog(store: Store, limit_bytes: int) -> Finding:
+    """What of the session log is not in SQL yet, and how much may wait."""
+    about, probe = "Session log", await Prober(store, limit_bytes).probe()
+    size, limit = probe.log_bytes / 2**20, probe.log_limit_bytes / 2**20
+    seen = f"{probe.log_records} records wait for the database, {size:.1f} MB"
+    if limit:
+        seen += f" of {limit:.0f} MB"
+    if probe.log_is_full:
+        seen += ": texts get 503 until they are taken"
+    elif probe.log_records < LONG_BACKLOG and not (limit and size > limit * HALF_FULL):
+        return Finding(about, True, seen)
+    else:
+        seen += ", and nobody seems to take them"
+    return Finding(about, False, seen, "is the review app running, and its database?")
 
 
 async def opt_outs(store: Store) -> Finding:
