@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 from connectors.consent import IN, out_state
 from connectors.errors import StoreUnavailable
-from connectors.ids import entry_at_ms, first_entry_number
+from connectors.ids import entry_at_ms, first_entry_number, next_origin
 from connectors.session_log import CONSENT
 from connectors.sql_connection import begun, connected, file_of, located, make_in_turn
 
@@ -93,7 +93,9 @@ class ConsentHistory:
             if not inspect(connection).has_table(_CONSENTS.name):
                 make_in_turn(connection)
                 connection.execute(_MAKE)
-            connection.execute(_ADD, [change._asdict() for change in changes])
+            while changes:
+                connection.execute(_ADD, [change._asdict() for change in changes])
+                changes = _displaced(connection, changes)
 
     def _words_since(
         self, entry: int, tables: Iterable[str] = (_RECORDS.name, _CONSENTS.name)
@@ -109,6 +111,17 @@ class ConsentHistory:
             consent = Consent(*change[1:3], change.word, entry_at_ms(change.entry))
             last[consent[:2]] = consent
         return list(last.values())
+
+
+def _displaced(connection: Connection, changes: Sequence[Change]) -> list[Change]:
+    """Those whose number another Redis' change has, with the next number to try."""
+    asked = _CONSENTS.c.entry.in_([change.entry for change in changes])
+    there = {Change(*row) for row in connection.execute(select(_CONSENTS).where(asked))}
+    return [
+        change._replace(entry=next_origin(change.entry))
+        for change in changes
+        if change not in there
+    ]
 
 
 def _from_records(connection: Connection, since: int) -> list[Change]:

@@ -14,7 +14,7 @@ from connectors.sql_connection import begun, located, make_in_turn
 
 MAKE = (
     "CREATE TABLE IF NOT EXISTS installation"
-    " (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL)"
+    " (one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL)"
 )
 ADD = "INSERT INTO installation (one, id) VALUES (1, :id) ON CONFLICT (one) DO NOTHING"
 _READ = text("SELECT id FROM installation")

@@ -157,6 +157,8 @@ KEPT: Mapping[sql.Table, str] = {
     tables.saved_views: "our own people's",
     tables.webhooks: "other systems",
     tables.options: "our own settings",
+    tables.origins: "which Redis there were, by a one-way hash",
+    tables.installation: "the identity of the database",
     tables.erased: "opaque ids of what was deleted",
     tables.redactions: "Twilio's names of messages, until they are empty there",
 }

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from connectors.forget import forget
-from connectors.ids import conversation_id, entry_at_ms, entry_number, mask
+from connectors.ids import conversation_id, entry_at_ms, entry_number, mask, of_origin
 from connectors.store import Store
 from review import customer_data, listing, reading, saving_tests, tables
 from review.auditing import note
@@ -23,6 +23,7 @@ from review.customer_data import Customer
 from review.database import Database
 from review.erased import bury, sids_in
 from review.errors import NotAtTwilio
+from review.origins import origin_name, origin_number
 from review.prices import Prices
 from review.redaction import Redactor, redact_later
 from review.taker import Taker
@@ -92,7 +93,8 @@ class Eraser:
         }
         # So that the stream is empty of it, too. What others have in hand, `erased` keeps away.
         await self.taker.once()
-        return await asyncio.to_thread(self._delete, session_id, who, until, sids)
+        origin = origin_name(await self.store.id_key())
+        return await asyncio.to_thread(self._delete, session_id, who, until, origin, sids)
 
     def _find(self, session_id: str) -> tuple[Customer, set[str]]:
         with self.database.reading() as connection:
@@ -126,12 +128,15 @@ class Eraser:
             )
 
     def _delete(
-        self, session_id: str, who: str, until: Mapping[str, int], redacted: set[str]
+        self, session_id: str, who: str, ends: Mapping[str, int], origin: str, redacted: set[str]
     ) -> Erasure:
+        """`ends` are numbers of entries of one Redis, `origin`."""
         with self.database.reading() as connection:
             names = customer_data.customer_of(connection, session_id).ids
         files, left = saving_tests.forget(names, self.project) if self.project else ([], {})
         with self.database.writing() as connection:
+            n = origin_number(connection, origin)
+            until = {name: of_origin(end, n) for name, end in ends.items()}
             customer = _before(customer_data.customer_of(connection, session_id), until)
             redact_later(connection, self._sids(connection, customer) - redacted)
             customer_data.delete(connection, customer)

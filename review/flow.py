@@ -53,7 +53,7 @@ class _Flow:
             elif record.kind == session_log.MODEL_CALL:
                 self._event(record, {"prompt": str(record.id)})
             elif record.kind == session_log.SUMMARY:
-                self._event(record, {"attempts": self._attempts(record.data)})
+                self._event(record, {"attempts": self._attempts(record, record.data)})
             elif record.kind not in _IN_BUBBLES:
                 self._event(record)
         # The calls whose answers became bubbles are told there.
@@ -110,7 +110,9 @@ class _Flow:
             "actions": [_action(e) for e in events if _is_told(e)],
             "slots_set": set_now,
             "slots": dict(self.slots),
-            "model": [self._model(one) for one in told if one.get("model") or one.get("outcome")],
+            "model": [
+                self._model(record, one) for one in told if one.get("model") or one.get("outcome")
+            ],
             "knowledge": [k for one in told for k in _listed(one, _KNOWLEDGE)],
             "tools": [tool for one in told for tool in _listed(one, ("tools",))],
             "more": [more for one in told if (more := _rest(one))],
@@ -119,16 +121,16 @@ class _Flow:
             "failed": str(record.data.get("failed") or ""),
         }
 
-    def _model(self, told: Mapping[str, Any]) -> Item:
+    def _model(self, record: Record, told: Mapping[str, Any]) -> Item:
         prompt, completion = whole(told.get("prompt_tokens")), whole(told.get("completion_tokens"))
         return {
             **{name: told.get(name) for name in _OF_THE_MODEL},
-            "attempts": self._attempts(told),
+            "attempts": self._attempts(record, told),
             "cost": self.prices.of_tokens(str(told.get("model") or ""), prompt, completion),
         }
 
-    def _attempts(self, told: Mapping[str, Any]) -> list[Item]:
-        attempts = [_attempt(mapping(each)) for each in _listed(told, (_ATTEMPTS,))]
+    def _attempts(self, record: Record, told: Mapping[str, Any]) -> list[Item]:
+        attempts = [_attempt(record, mapping(each)) for each in _listed(told, (_ATTEMPTS,))]
         self.answered.update(prompt for each in attempts for prompt in each["prompts"])
         return attempts
 
@@ -197,9 +199,9 @@ def _action(event: Mapping[str, Any]) -> Item:
     return {name: event.get(name) for name in ("name", "policy", "confidence")}
 
 
-def _attempt(told: Mapping[str, Any]) -> Item:
+def _attempt(record: Record, told: Mapping[str, Any]) -> Item:
     """One try of a model, and the prompts that it was sent, by the numbers of their records."""
-    numbers = (number_named(entry) for entry in _listed(told, ("prompts",)))
+    numbers = (number_named(entry, record.id) for entry in _listed(told, ("prompts",)))
     return {**told, "prompts": [str(number) for number in numbers if number]}
 
 

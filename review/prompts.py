@@ -57,7 +57,7 @@ def prompt(connection: Connection, session_id: str, prompt_id: str) -> Prompt:
     number = int(prompt_id[:20])
     while number and len(chain) < MOST_LEANT_ON:
         chain.append(_call(connection, number, conversation, bool(chain)))
-        number = number_named(chain[-1].get("like"))
+        number = number_named(chain[-1].get("like"), number)
     return _read(prompt_id, chain[0], _pieces(chain))
 
 
@@ -73,7 +73,7 @@ def of_session(connection: Connection, n: int) -> list[Prompt]:
     found = []
     for row in connection.execute(query).mappings():
         call = json.loads(row["data"])
-        like = number_named(call.get("like"))
+        like = number_named(call.get("like"), row["id"])
         if like in pieces:
             pieces[row["id"]] = whole(call["body"], pieces[like])
             found.append(_read(str(row["id"]), call, pieces[row["id"]]))

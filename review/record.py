@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from connectors.ids import entry_at_ms, entry_number
+from connectors.ids import entry_at_ms, entry_number, of_origin, origin_of
 from review.errors import BadRecord
 
 
@@ -26,12 +26,13 @@ class Record:
         return entry_at_ms(self.id)
 
 
-def number_named(entry_id: object) -> int:
-    """The number of an entry that another one names; 0 for what is no name of one."""
+def number_named(entry_id: object, by: int) -> int:
+    """The number of a record that record `by` names by its entry; 0 for what is no name of one."""
     try:
-        return entry_number(str(entry_id or "0"))
+        number = entry_number(str(entry_id or "0"))
     except ValueError:
         return 0
+    return of_origin(number, origin_of(by)) if number else 0
 
 
 def read_record(number: int, fields: Mapping[str, str]) -> Record:

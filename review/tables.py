@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Float,
     ForeignKey,
@@ -39,8 +40,25 @@ def words(name: str, *, default: str = "") -> Column[str]:
 
 _REFUSED = text("kind = 'refused'")
 
+# Every Redis that the log was ever taken from, by a one-way hash of its id key, see origins.
+origins = Table(
+    "origins",
+    metadata,
+    Column("n", Number, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("first_seen_ms", BigInteger, nullable=False),
+)
+
+# Made by Rasa's process, too, see connectors.database_identity.
+installation = Table(
+    "installation",
+    metadata,
+    Column("one", Integer, CheckConstraint("one = 1"), primary_key=True, autoincrement=False),
+    Column("id", Text, nullable=False),
+)
+
 # What the stream said, whole, in its order. The id is the entry's: milliseconds and counter in one
-# number, see ids.entry_number. `n` is the session it belongs to, 0 when it belongs to none.
+# number, see ids.entry_number and of_origin. `n` is the session it belongs to, 0 when it belongs to none.
 records = Table(
     "records",
     metadata,

@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from connectors import keys
 from connectors.errors import StoreUnavailable
-from connectors.ids import entry_number
+from connectors.ids import entry_number, of_origin
 from connectors.session_log import CONSENT
 from connectors.store import Store, unavailable_is_named
 from review import announcements
@@ -30,6 +30,7 @@ from review.batch_writing import flush
 from review.database import Database, is_about_values
 from review.erased import Erased, sids_in, sids_of
 from review.errors import BadRecord, DatabaseUnavailable
+from review.origins import origin_name, origin_number
 from review.projection import Projection
 from review.record import Record, clean, read_record
 
@@ -104,17 +105,22 @@ class Taker:
 
     async def _batch(self) -> int:
         async with self._one_at_a_time:
-            entries = await self._entries()
+            origin, entries = await self._entries()
             if entries:
-                await asyncio.to_thread(self.take, entries)
+                await asyncio.to_thread(self.take, entries, origin)
                 await self._remove(entries)
                 await self._count(len(entries))
             return len(entries)
 
-    async def _entries(self) -> Sequence[Entry]:
-        with unavailable_is_named():
-            found: Sequence[Entry] = await self.store.client.xrange(keys.LOG, count=BATCH)
-        return found
+    async def _entries(self) -> tuple[str, Sequence[Entry]]:
+        """And whose they are."""
+        id_key, read = await self.store.step("read_log", [keys.LOG, keys.ID_KEY], [BATCH])
+        found = [(entry, dict(zip(told[::2], told[1::2], strict=True))) for entry, told in read]
+        if found and not id_key:
+            self.store.forget_id_key()
+            await self.store.id_key()  # makes it
+            return await self._entries()
+        return origin_name(id_key), found
 
     async def _remove(self, entries: Sequence[Entry]) -> None:
         with unavailable_is_named():
@@ -132,26 +138,26 @@ class Taker:
             self._behind = False
             log.info("session_log.caught_up", **_shown(self.progress))
 
-    def take(self, entries: Sequence[Entry]) -> None:
+    def take(self, entries: Sequence[Entry], origin: str) -> None:
         """Write entries in one transaction. Raises DatabaseUnavailable; then nothing is written."""
         try:
             with self.database.writing() as connection:
-                self._write(Batch(connection), entries)
+                n = origin_number(connection, origin)
+                self._write(Batch(connection), [(_number(name, n), f) for name, f in entries])
         except (SQLAlchemyError, OverflowError, ValueError) as error:
             if not is_about_values(error):
                 raise
             # One of them is what SQL will not have: find it, and take the others.
             if len(entries) == 1:
-                self._set_aside(entries[0], type(error).__name__)
+                self._set_aside(entries[0], origin, type(error).__name__)
             else:
                 middle = len(entries) // 2
-                self.take(entries[:middle])
-                self.take(entries[middle:])
+                self.take(entries[:middle], origin)
+                self.take(entries[middle:], origin)
 
-    def _write(self, batch: Batch, entries: Sequence[Entry]) -> None:
-        numbers = {entry_id: entry_number(entry_id) for entry_id, _ in entries}
-        taken = known(batch.connection, numbers.values())
-        new = [(numbers[name], fields) for name, fields in entries if numbers[name] not in taken]
+    def _write(self, batch: Batch, entries: Sequence[tuple[int, Mapping[str, str]]]) -> None:
+        taken = known(batch.connection, (number for number, _ in entries))
+        new = [(number, fields) for number, fields in entries if number not in taken]
         erased = Erased.among(batch.connection, (fields for _, fields in new))
         records = [
             record
@@ -194,11 +200,12 @@ class Taker:
             batch.aside.append(_aside(number, str(error), fields))
             return None
 
-    def _set_aside(self, entry: Entry, why: str) -> None:
-        number, (_, fields) = entry_number(entry[0]), entry
-        log.warning("session_log.set_aside", entry=number, reason=why)
+    def _set_aside(self, entry: Entry, origin: str, why: str) -> None:
+        entry_id, fields = entry
         with self.database.writing() as connection:
             batch = Batch(connection)
+            number = _number(entry_id, origin_number(connection, origin))
+            log.warning("session_log.set_aside", entry=number, reason=why)
             erased = Erased.among(connection, [fields])
             if not erased.covers(number, fields) and number not in known(connection, [number]):
                 batch.aside.append(_aside(number, why, fields))
@@ -213,6 +220,10 @@ class Taker:
         if self.progress.trouble:
             log.info("session_log.goes_on", **_shown(self.progress))
         self.progress.trouble = ""
+
+
+def _number(entry_id: str, origin: int) -> int:
+    return of_origin(entry_number(entry_id), origin)
 
 
 def _aside(number: int, why: str, fields: Mapping[str, str]) -> dict[str, object]:

@@ -41,6 +41,7 @@ from review.saving_tests import CASES, STORIES
 from review.taker import Entry, Taker
 from tests.pretend_business import ACCOUNT, BUSINESS, TOKEN, open_twilio, pretend_config
 from tests.review.office import Office
+from tests.review.origin import origin
 from tests.review.said import BEN, Customer, raw
 
 pytestmark = pytest.mark.integration
@@ -208,7 +209,7 @@ async def test_what_a_taker_takes_long_after_the_deletion_stays_away_what_is_new
     await again.opens()
     await again.talks("Hello again", "Hi!")
     taker = taker_of(store, database)
-    taker.take([*old, *await store.client.xrange(keys.LOG)])
+    taker.take([*old, *await store.client.xrange(keys.LOG)], await origin(store))
 
     kept = everything(database)
     assert "old secret" not in kept

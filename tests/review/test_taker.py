@@ -19,6 +19,7 @@ from review.prices import Prices
 from review.projection import Projection
 from review.taker import Taker
 from tests.postgresql import Postgresql
+from tests.review.origin import origin
 from tests.review.said import ADA, BUSINESS, Customer, events, raw
 
 pytestmark = pytest.mark.integration
@@ -91,8 +92,8 @@ async def test_entries_that_come_again_are_known(store: Store, database: Databas
     await ada.talks("Hello", "Hi")
     entries = await store.client.xrange(keys.LOG)
     taker = taker_of(store, database)
-    taker.take(entries[:3])  # killed between the commit and the trim
-    taker.take(entries)
+    taker.take(entries[:3], await origin(store))  # killed between the commit and the trim
+    taker.take(entries, await origin(store))
     (session,) = rows(database, tables.sessions)
     assert (session["texts"], session["replies"]) == (1, 1)
     assert len(rows(database, tables.records)) == len(entries)

@@ -103,9 +103,9 @@ def test_a_writer_that_waits_too_long_is_told_so(url: str, postgresql_log: Datab
 
 def test_a_statement_that_takes_too_long_is_ended(url: str, postgresql_log: Database) -> None:
     database = Database.at(url, replace(SHORT, statement=0.2))
-    with pytest.raises(DatabaseUnavailable, match="statement timeout"):
-        with database.reading() as connection:
-            connection.exec_driver_sql("SELECT pg_sleep(20)")
+    ended = pytest.raises(DatabaseUnavailable, match="statement timeout")
+    with ended, database.reading() as connection:
+        connection.exec_driver_sql("SELECT pg_sleep(20)")
     database.migrate()  # has no such limit
     database.close()
 
@@ -119,7 +119,7 @@ def test_a_migration_has_no_limit_for_a_statement(
         connection = config.attributes["connection"]
         seen.append(connection.exec_driver_sql("SHOW statement_timeout").scalar())
 
-    monkeypatch.setattr(review_database.command, "upgrade", upgrade)
+    monkeypatch.setattr("review.database.command.upgrade", upgrade)
     postgresql_log.migrate()
     assert seen == ["0"]
 
@@ -155,9 +155,8 @@ async def test_what_may_pass_never_sets_an_entry_aside(
 def test_connections_that_an_operator_ends_are_made_anew(
     url: str, postgresql_log: Database
 ) -> None:
-    with pytest.raises(DatabaseUnavailable):
-        with postgresql_log.reading() as connection:
-            connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
+    with pytest.raises(DatabaseUnavailable), postgresql_log.reading() as connection:
+        connection.exec_driver_sql("SELECT pg_terminate_backend(pg_backend_pid())")
     with postgresql_log.reading() as connection:
         connection.exec_driver_sql("SELECT 1")
 
@@ -179,9 +178,9 @@ def test_a_pool_that_is_empty_is_named(postgresql_log: Database) -> None:
         postgresql_log.engine.url, future=True, pool_size=1, max_overflow=0, pool_timeout=0.1
     )
     database = Database(engine)
-    with database.reading(), pytest.raises(DatabaseUnavailable, match="in use"):
-        with database.reading():
-            pass
+    in_use = pytest.raises(DatabaseUnavailable, match="in use")
+    with database.reading(), in_use, database.reading():
+        pass
     database.close()
 
 
