@@ -28,7 +28,7 @@ CUT_ODDS = 0.3
 class Fault(Enum):
     """What the proxy does to the connections that go through it."""
 
-    PASS = "pass"  # noqa: S105 (no password)
+    PASS = "pass"
     REFUSE = "refuse"  # the port is closed, standing connections are cut
     ACCEPT_AND_CLOSE = "accept and close"  # standing ones are cut, new ones closed at once
     ACCEPT_AND_SILENCE = "accept and silence"  # a black hole; what was sent arrives afterwards
@@ -184,8 +184,7 @@ class _Connection:
             self._give(answers, self.back),
         )
         self._carrying = [asyncio.ensure_future(step) for step in steps]
-        taking_requests, giving_requests, _, giving_answers = self._carrying
-        ends = [giving_requests, giving_answers]
+        ends = self._carrying[1::2]
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:

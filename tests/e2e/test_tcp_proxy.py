@@ -76,8 +76,7 @@ def caller(proxy: TcpProxy) -> Iterator[socket.socket]:
 
 
 def call(proxy: TcpProxy) -> socket.socket:
-    caller = socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
-    return caller
+    return socket.create_connection(("127.0.0.1", proxy.port), timeout=5)
 
 
 def ask(caller: socket.socket, said: bytes) -> bytes:
@@ -96,7 +95,7 @@ def is_silent(caller: socket.socket) -> bool:
     caller.settimeout(SHORT_SECONDS)
     try:
         caller.recv(4096)
-    except socket.timeout:
+    except TimeoutError:
         return True
     finally:
         caller.settimeout(5)
