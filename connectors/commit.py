@@ -35,6 +35,7 @@ class Commit:
 
     `replace`: the events are all there are, and not those that are new. `snapshot`: to be stored
     behind the events, if not empty. `follow_up` is said without a text, in its own session only.
+    `sent` are parts that Twilio has already: they go on record, and not to the outbox.
     """
 
     conversation: str
@@ -45,6 +46,7 @@ class Commit:
     snapshot: Sequence[Event] = ()
     letter: DeadLetter | None = None
     follow_up: FollowUp | None = None
+    sent: Sequence[Part] = ()
 
 
 class Commits:
@@ -84,7 +86,7 @@ class Commits:
             [
                 conversation,
                 _json(self._what_to_do(commit, len(lines))),
-                _json(_record(commit, events, parts)),
+                _json(_record(commit, events, [*commit.sent, *parts])),
                 commit.letter.write() if commit.letter else "",
                 _json([event.as_dict() for event in commit.snapshot]) if commit.snapshot else "",
                 *map(_json, events),

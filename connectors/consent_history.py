@@ -11,20 +11,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import column, create_engine, event, inspect, select, table, text
-from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.engine.url import URL
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import column, inspect, select, table, text
+from sqlalchemy.engine import Connection
 
 from connectors.consent import IN, out_state
 from connectors.errors import StoreUnavailable
 from connectors.ids import entry_at_ms, first_entry_number
 from connectors.session_log import CONSENT
-from connectors.settings import ROOT
+from connectors.sql_connection import begun, connected, file_of, located, make_in_turn
 
 _RECORDS = table("records", column("id"), column("kind"), column("data"))
 _CONSENTS = table(
@@ -40,14 +36,6 @@ _ADD = text(
     "INSERT INTO consents (entry, business, customer, state, how)"
     " VALUES (:entry, :business, :customer, :state, :how) ON CONFLICT (entry) DO NOTHING"
 )
-
-# A database that hangs holds up a thread, never a customer; but the process cannot end meanwhile.
-WAIT_SECONDS = 10
-_POSTGRESQL = {
-    "connect_timeout": WAIT_SECONDS,
-    "options": f"-c statement_timeout={WAIT_SECONDS * 1000}",
-    "tcp_user_timeout": WAIT_SECONDS * 1000,
-}
 
 
 class Consent(NamedTuple):
@@ -86,9 +74,7 @@ class ConsentHistory:
     """The database at `url`. Everything here blocks, and raises StoreUnavailable."""
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
-        if self.url.get_backend_name() == "sqlite":
-            self.url = self.url.set(database=str(ROOT / (self.url.database or "")))
+        self.url = located(url)
 
     def last_words(self) -> list[Consent]:
         """The last word about every pair of numbers.
@@ -103,18 +89,19 @@ class ConsentHistory:
 
     def add(self, changes: Sequence[Change]) -> None:
         """Keep changes; those that are known already are passed over."""
-        with _failures_named(), _begun(self.url) as connection:
+        with begun(self.url) as connection:
             if not inspect(connection).has_table(_CONSENTS.name):
+                make_in_turn(connection)
                 connection.execute(_MAKE)
             connection.execute(_ADD, [change._asdict() for change in changes])
 
     def _words_since(
         self, entry: int, tables: Iterable[str] = (_RECORDS.name, _CONSENTS.name)
     ) -> list[Consent]:
-        file = _file(self.url)
+        file = file_of(self.url)
         if file and not file.exists():
             return []
-        with _failures_named(), _open(self.url).connect() as connection:
+        with _nonsense_named(), connected(self.url) as connection:
             there = [name for name in tables if inspect(connection).has_table(name)]
             told = [change for name in there for change in _READERS[name](connection, entry)]
         last: dict[tuple[str, str], Consent] = {}
@@ -138,41 +125,10 @@ def _from_consents(connection: Connection, since: int) -> list[Change]:
 _READERS = {_RECORDS.name: _from_records, _CONSENTS.name: _from_consents}
 
 
-def _file(url: URL) -> Path | None:
-    return Path(str(url.database)) if url.get_backend_name() == "sqlite" else None
-
-
 @contextmanager
-def _begun(url: URL) -> Iterator[Connection]:
-    """A transaction, also in a file that is not there yet."""
-    if file := _file(url):
-        file.parent.mkdir(parents=True, exist_ok=True)
-    with _open(url).begin() as connection:
-        yield connection
-
-
-def _open(url: URL) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        return create_engine(url, poolclass=NullPool, connect_args=_POSTGRESQL)
-    engine = create_engine(url, poolclass=NullPool, connect_args={"timeout": WAIT_SECONDS})
-    event.listen(engine, "connect", _prepare)
-    return engine
-
-
-def _prepare(connection: Any, _: Any) -> None:
-    # As the review app has it: readers and writer do not wait for each other.
-    connection.execute("PRAGMA journal_mode = WAL")
-
-
-@contextmanager
-def _failures_named() -> Iterator[None]:
+def _nonsense_named() -> Iterator[None]:
     try:
         yield
-    except SQLAlchemyError as error:
-        # Its message repeats the statement, and may repeat the address.
-        raise StoreUnavailable(f"SESSION_LOG_URL: {type(error).__name__}") from None
-    except OSError as error:
-        raise StoreUnavailable(f"SESSION_LOG_URL: {error.strerror}") from None
     except ValueError as error:
         # Better to send nothing than to pass over somebody who opted out.
         raise StoreUnavailable(f"the session log's database has {error}") from None

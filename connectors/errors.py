@@ -2,6 +2,7 @@
 
 SmsError
  +- SettingsError     do not start: the message names every bad setting
+ +- AnotherInstallation  do not start, or take nothing: it would be another one's
  +- Unreadable        a signed webhook that cannot be used: answer 400
  +- StoreUnavailable  Redis cannot be asked now: answer 503, or try again later
  +- LeaseLost         somebody else has this conversation now: drop what was done
@@ -23,6 +24,10 @@ class SmsError(Exception):
 
 class SettingsError(SmsError):
     """Settings that nothing can be started with. The message names every one of them."""
+
+
+class AnotherInstallation(SmsError):
+    """Somebody with another database for the session log uses this Redis."""
 
 
 class Unreadable(SmsError):

@@ -35,7 +35,8 @@ class Outcome(IntEnum):
 
 @dataclass(frozen=True)
 class WaitingText:
-    """An accepted text and its session; `accepted_ms` is Redis' time, milliseconds since 1970."""
+    """An accepted text and its session; `accepted_ms` is Redis' time, milliseconds since 1970, or
+    when Twilio got it, if it was found there later."""
 
     text: InboundText
     accepted_ms: int

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 ID_KEY = "sms:id-key"  # made up once; what conversation ids are keyed with
+SERVER = "sms:server"  # hash: which server wrote here last, and since when; see lua/greet.lua
 RECONCILED_FIRST = "sms:reconciled:first"  # when we first looked for texts that we missed,
 RECONCILED_LAST = "sms:reconciled:last"  # and last, in seconds
 DEAD_LETTERS = "sms:dead-letters"  # list: texts that got a plain sentence, oldest first
 LOG = "sms:log"  # stream: the session log, until it is in SQL; see session_log
 CONSENT_LOG = "sms:log:consent"  # stream: changes of consent, until they are in SQL
+# Which database the session log goes to, while anybody is there; and which it was last.
+SESSION_LOG_HOLDER = "sms:session-log:holder"
+SESSION_LOG_LAST = "sms:session-log:last"
 TEN_DLC_ASKED = "sms:ten-dlc:asked"  # while it is there, nobody need ask Twilio
 SESSION_ENDS = "sms:sessions"  # sorted set: conversations by the millisecond their session ends at
 SESSION_IDS = "sms:sessions:ids"  # hash: conversation to the id of its last session

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -15,10 +16,13 @@ from connectors.ids import number_id
 from connectors.lanes import Claim, Lane, held
 from connectors.part import Part
 from connectors.segments import count
-from connectors.session_log import APOLOGY, DROPPED, REFUSED, SENT
+from connectors.session_log import APOLOGY, DROPPED, REFUSED, SENT, SessionLog
 from connectors.store import Store, unavailable_is_named
 from connectors.ten_dlc import FILTERED, FILTERED_SECONDS
 from connectors.wire import StatusReport
+
+if TYPE_CHECKING:
+    from connectors.twilio_api import SentMessage
 
 # How far a message has come. Reports arrive late, twice and out of order; none moves it back.
 RANKS = {
@@ -38,6 +42,8 @@ ON_ITS_WAY = RANKS["sent"]
 # made it is told to stop meanwhile.
 ASKED_AT_MOST_SECONDS = 3.0
 REQUEST_SECONDS = 10.0
+# How long Twilio may take, after a request is over, to list a message that it has taken.
+LISTED_WITHIN_SECONDS = 5.0
 REQUEST_MS = int((ASKED_AT_MOST_SECONDS + REQUEST_SECONDS) * 1000)
 # Carriers that never report must not hold up the next part for ever.
 WAIT_FOR_REPORT_MS = 10_000
@@ -72,10 +78,10 @@ class Outbox:
         held(await self.store.step("mark", names, arguments))
         return part
 
-    async def waiting(self, claim: Claim) -> list[Part]:
-        """All parts of the customer, the next one first."""
+    async def of(self, conversation: str) -> list[Part]:
+        """All parts that wait for a customer, the next one first."""
         with unavailable_is_named():
-            items = await self.store.client.lrange(self.lane.items(claim.conversation), 0, -1)
+            items = await self.store.client.lrange(self.lane.items(conversation), 0, -1)
         return [Part.read(item) for item in items]
 
     async def apologise(self, claim: Claim, late: Sequence[Part], apology: Part) -> bool:
@@ -167,6 +173,15 @@ class Outbox:
     async def part_of(self, sid: str) -> str | None:
         """The part that is known to have been sent under a SID."""
         return await self.store.field(keys.message(sid), "part")
+
+    async def know(self, part: Part, message: SentMessage) -> None:
+        """Twilio has a part that was committed and sent before a failover: put it on record."""
+        key = keys.message(message.sid)
+        await self.store.put_field(key, "part", part.id, keys.MESSAGE_SECONDS)
+        await self.report(StatusReport(message.sid, message.status, "", part.id))
+        record = {"part": part.id, "sid": message.sid, "status": message.status}
+        session_log = SessionLog(self.store)
+        await session_log.write(SENT, record, conversation=part.conversation, session=part.session)
 
     async def report(self, report: StatusReport) -> bool:
         """Note a delivery report; False if it says nothing new. Raises StoreUnavailable."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 
+import async_timeout
 import structlog
 
 from connectors import keys
@@ -18,6 +20,7 @@ from connectors.twilio_api import ReceivedText, TwilioApi
 log = structlog.get_logger(__name__)
 
 EVERY_SECONDS = 300.0
+AGAIN_SECONDS = 1.0
 # A webhook may be under way while we look, and Twilio's clock is not ours.
 OVERLAP_SECONDS = 600.0
 # Who texted longer ago does not wait for an answer any more; it is logged, and that is all.
@@ -33,15 +36,24 @@ class Reconciler:
         self.inbox = inbox
         self.twilio = twilio
         self.numbers = numbers
+        # Up to which change of the Redis server texts that it may lack were looked for.
+        self.done_for_ms = 0
 
     async def run(self) -> None:
-        """Look now and every five minutes, until cancelled."""
+        """Look now, every five minutes, and when the Redis server has changed; until cancelled."""
         while True:
+            store, wait = self.inbox.store, EVERY_SECONDS
+            store.has_changed.clear()
+            changed_ms = store.server_changed_ms
             try:
                 await self.look()
+                self.done_for_ms = changed_ms
             except (StoreUnavailable, SendRefused, SendUnavailable, SendUnknown) as error:
-                log.warning("reconcile.failed", reason=str(error), again_in_seconds=EVERY_SECONDS)
-            await asyncio.sleep(EVERY_SECONDS)
+                wait = AGAIN_SECONDS if store.server_changed_ms > self.done_for_ms else wait
+                log.warning("reconcile.failed", reason=str(error), again_in_seconds=wait)
+            with suppress(asyncio.TimeoutError):
+                async with async_timeout.timeout(wait):
+                    await store.has_changed.wait()
 
     async def look(self) -> int:
         """The number of texts that were accepted late. Raises what Redis and Twilio raise.

@@ -10,12 +10,13 @@ import structlog
 
 from connectors.consent import CODE_21610
 from connectors.errors import LeaseLost, SendRefused, SendUnavailable, SendUnknown
+from connectors.failover import ServerChanges
 from connectors.gate import Refusal
 from connectors.gatekeeper import Gatekeeper, masked
 from connectors.ids import mask
 from connectors.lanes import Claim, backoff
 from connectors.ledger import Ledger
-from connectors.outbox import Outbox
+from connectors.outbox import LISTED_WITHIN_SECONDS, Outbox
 from connectors.pace import Pace
 from connectors.part import Part
 from connectors.segments import count
@@ -24,8 +25,6 @@ from connectors.wire import StatusReport
 
 log = structlog.get_logger(__name__)
 
-# How long Twilio may take, after the request is over, to list a message that it has taken.
-LISTED_WITHIN_SECONDS = 5.0
 # And how long it may go on with a request after we no longer wait for the answer.
 GAVE_UP_SECONDS = 15.0
 # A question does no harm, so it is asked again sooner than a message is sent again.
@@ -66,6 +65,7 @@ class Sender:
         listed_within_seconds: float = LISTED_WITHIN_SECONDS,
         gave_up_seconds: float = GAVE_UP_SECONDS,
     ) -> None:
+        self.changes = ServerChanges(outbox.store)
         self.outbox = outbox
         self.twilio = twilio
         self.gatekeeper = gatekeeper
@@ -77,7 +77,7 @@ class Sender:
 
     async def handle(self, claim: Claim) -> None:
         """Settle the first part that waits, or leave it for later."""
-        part = Part.read(claim.items[0])
+        part = self.changes.as_asked(Part.read(claim.items[0]))
         if part.asked_ms:
             await self._resolve(claim, part)
         else:
@@ -93,7 +93,7 @@ class Sender:
 
     async def _apologise(self, claim: Claim, part: Part, sentence: str) -> None:
         """One sentence for all that is late: the parts of this reply, and the replies after it."""
-        waiting = await self.outbox.waiting(claim)
+        waiting = await self.outbox.of(claim.conversation)
         late = list(takewhile(lambda p: self._belongs_to(part, p), waiting))
         apology = part.apologising(sentence)
         if not await self.outbox.apologise(claim, late, apology):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
@@ -16,7 +17,9 @@ from connectors import rasa_patches, rasa_speed
 from connectors.assistants import LiveAssistants, attached
 from connectors.consent_history import ConsentHistory
 from connectors.consent_writer import ConsentWriter
-from connectors.errors import NotAllowed, StoreUnavailable
+from connectors.database_identity import database_id
+from connectors.errors import AnotherInstallation, NotAllowed, SessionOver, StoreUnavailable
+from connectors.failover import FailoverGuard, ServerChanges
 from connectors.follow_up import FollowUps
 from connectors.garbage import spare_what_is_loaded
 from connectors.gate import TURN_IS_OVER
@@ -25,6 +28,8 @@ from connectors.handover import HandOver
 from connectors.house_rules import HouseRules
 from connectors.ids import mask
 from connectors.inbox import Inbox
+from connectors.installation import Installation
+from connectors.lanes import Claim
 from connectors.ledger import Ledger
 from connectors.outbox import Outbox
 from connectors.pace import Pace
@@ -39,8 +44,9 @@ from connectors.standings import Standings
 from connectors.store import Store
 from connectors.turn import LONGEST_WAIT_SECONDS, Turn, TurnRunner, style
 from connectors.twilio_account import TwilioAccount
-from connectors.twilio_api import TwilioApi
+from connectors.twilio_api import SentMessage, TwilioApi
 from connectors.twilio_client import CALLS_AT_ONCE
+from connectors.watchdog import Watchdog, keep_going
 from connectors.window import Window
 from connectors.worker import Worker
 
@@ -54,7 +60,7 @@ class Service:
         self.settings = settings
         self.assistants = assistants
         self.workers: list[Worker] = []
-        self.looking: list[asyncio.Task[None]] = []
+        self.looking: list[Watchdog] = []
 
     async def open(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         """Make the clients, in the loop that will use them. Nothing is connected yet."""
@@ -76,12 +82,15 @@ class Service:
         )
         account = TwilioAccount(self.twilio.client)
         twilio = self.settings.twilio
+        self.reconciler = Reconciler(self.inbox, self.twilio, lambda: self.attached)
         self.standings = Standings(
             self.store, account, lambda: self.attached, twilio.strict_10dlc, twilio.public_url
         )
         history = ConsentHistory(self.settings.session_log_url)
         self.ledger = Ledger(self.store, history.last_words, history.words_since)
         self.consent_writer = ConsentWriter(self.store, history.add)
+        url = self.settings.session_log_url
+        self.installation = Installation(self.store, lambda: database_id(url))
         self.gatekeeper = Gatekeeper(self.store, self._unapproved, self.settings.limits)
 
         follow_ups = FollowUps(
@@ -89,6 +98,13 @@ class Service:
         )
         rasa_patches.guard_reminders(follow_ups)
         guard_routes(app, follow_ups)
+
+    async def join(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
+        """Stop the server if another installation uses this Redis, before any text is taken."""
+        try:
+            await self.installation.join()
+        except AnotherInstallation as error:
+            _stop_the_process(str(error))
 
     def _session_seconds(self, number: str) -> int:
         assistant = self.assistants.now.standing_in_for(number)
@@ -121,24 +137,43 @@ class Service:
         return [
             Worker(
                 self.inbox.lane,
-                self._runner(app).handle,
+                self._guarded(app).handle,
                 self.settings.turns_at_once,
                 longest_wait=LONGEST_WAIT_SECONDS,
             ),
             Worker(self.outbox.lane, self._sender().handle, CALLS_AT_ONCE),
         ]
 
-    def _lookers(self) -> list[asyncio.Task[None]]:
+    def _lookers(self) -> list[Watchdog]:
         """What looks at something again and again, until it is cancelled."""
-        reconciler = Reconciler(self.inbox, self.twilio, lambda: self.attached)
         return [
-            asyncio.create_task(reconciler.run(), name="reconciler"),
-            asyncio.create_task(self.standings.run(), name="standings"),
-            asyncio.create_task(SessionLife(self.store).run(), name="session ends"),
-            asyncio.create_task(self.ledger.run(), name="ledger"),
-            asyncio.create_task(self.consent_writer.run(), name="consent into SQL"),
-            asyncio.create_task(self._hand_over().run(), name="hand-over"),
+            keep_going("reconciler", self.reconciler.run),
+            keep_going("standings", self.standings.run),
+            keep_going("session_ends", SessionLife(self.store).run),
+            keep_going("ledger", self.ledger.run),
+            keep_going("consent_into_sql", self.consent_writer.run),
+            keep_going("hand_over", self._hand_over().run),
+            keep_going("installation", self.installation.run),
         ]
+
+    def _guarded(self, app: Sanic) -> FailoverGuard:
+        async def recover(claim: Claim, said: Sequence[SentMessage], why_unsure: str) -> None:
+            turn = Turn.of(claim, self.assistants.now)
+            with suppress(SessionOver):  # its texts were taken out
+                await session_store(app.ctx.agent).recover(turn, said, why_unsure)
+
+        async def release(claim: Claim, delay: float) -> None:
+            await self.inbox.lane.release(claim, delay, counts=False)
+
+        return FailoverGuard(
+            ServerChanges(self.store),
+            self.outbox,
+            self.twilio,
+            turn=self._runner(app).handle,
+            recover=recover,
+            reconciled_for=lambda: self.reconciler.done_for_ms,
+            release=release,
+        )
 
     def _runner(self, app: Sanic) -> TurnRunner:
         async def to_rasa(message: UserMessage) -> None:
@@ -204,8 +239,8 @@ class Service:
 
     async def stop(self, app: Sanic, loop: asyncio.AbstractEventLoop) -> None:
         """Give back what is in hand; the next process to look finds it."""
-        for task in self.looking:
-            task.cancel()
+        for watchdog in self.looking:
+            watchdog.cancel()
         await asyncio.gather(*(worker.stop() for worker in self.workers))
         await self.twilio.close()
         await rasa_speed.close()

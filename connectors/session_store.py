@@ -7,7 +7,7 @@ commit).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import structlog
@@ -23,9 +23,12 @@ from connectors.errors import NothingToSay, SessionOver
 from connectors.follow_up import follow_up_of
 from connectors.handover import HELD, WAITING
 from connectors.layout import prepared
+from connectors.outbox import Outbox
+from connectors.part import Part
 from connectors.settings import Settings
 from connectors.store import Store, unavailable_is_named
 from connectors.turn import Turn, current_turn
+from connectors.twilio_api import SentMessage
 from connectors.window import WINDOW_TURNS, Place, Windows, obey
 
 log = structlog.get_logger(__name__)
@@ -57,6 +60,7 @@ class SessionStore(TrackerStore):
         if settings.rasa_speed_fixes:
             rasa_speed.apply()
         self.store = Store.connect(settings.redis_url)
+        self.outbox = Outbox(self.store)
         self.windows = Windows(self.store, window_turns)
         self.commits = Commits(
             self.store, seconds=settings.session_ttl_seconds, settle_ms=settings.reply_settle_ms
@@ -165,10 +169,25 @@ class SessionStore(TrackerStore):
         turn.tells_more = True
         await self._answer(turn, {"outcome": "more"})
 
+    async def recover(self, turn: Turn, said: Sequence[SentMessage], why_unsure: str) -> None:
+        """Commit a turn that was answered before a failover, by these messages: nothing is sent."""
+        turn.reply.texts.clear()
+        text = turn.texts[-1].text
+        to = (turn.conversation, turn.session, text.business, text.customer)
+        parts = [Part.new(*to, message.body, message.created_seconds) for message in said]
+        letter = why_unsure and DeadLetter.new(turn.conversation, why_unsure, turn.claim.items)
+        await self._answer(turn, {"outcome": "recovered"}, letter or None, parts)
+        for part, message in zip(parts, said, strict=True):
+            await self.outbox.know(part, message)
+
     async def _answer(
-        self, turn: Turn, metadata: dict[str, Any], letter: DeadLetter | None = None
+        self,
+        turn: Turn,
+        metadata: dict[str, Any],
+        letter: DeadLetter | None = None,
+        sent: Sequence[Part] = (),
     ) -> None:
-        """Commit what the turn's reply holds, without Rasa."""
+        """Commit what the turn's reply holds, or what was `sent` already, without Rasa."""
         message = turn.message()
         parse_data = message.parse_data or {"intent": {"name": "nlu_fallback"}, "entities": []}
         events = [
@@ -181,11 +200,12 @@ class SessionStore(TrackerStore):
                 metadata=message.metadata,
             ),
         ]
-        if turn.reply.texts:
-            said = "\n".join(turn.laid_out().messages)
-            events += [BotUttered(said, metadata=metadata), ActionExecuted("action_listen")]
+        said = [part.body for part in sent] or (turn.reply.texts and turn.laid_out().messages)
+        if said:
+            uttered = BotUttered("\n".join(said), metadata=metadata)
+            events += [uttered, ActionExecuted("action_listen")]
         await self.commits.write(
-            Commit(turn.conversation, turn.session, events, turn, letter=letter)
+            Commit(turn.conversation, turn.session, events, turn, letter=letter, sent=sent)
         )
 
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from dotenv import dotenv_values
 
 from connectors.errors import SettingsError
+from connectors.sentinel_url import SCHEMES, SentinelUrl, is_sentinel_url
 
 ROOT = Path(__file__).resolve().parent.parent
 VAR = ROOT / "var"
@@ -208,7 +209,7 @@ class _Reader:
         model_default = f"http://{LOOPBACK}:{ports['MODEL_PORT']}/v1"
         settings = Settings(
             twilio=self.twilio(ports),
-            redis_url=self.url("REDIS_URL", redis_default, ("redis", "rediss", "unix")),
+            redis_url=self.redis_url(redis_default),
             session_ttl_seconds=self.whole("SESSION_TTL_SECONDS", 86_400, low=1, high=30 * 86_400),
             reply_settle_ms=self.whole("REPLY_SETTLE_MS", 400, low=0, high=2_000),
             limits=self.limits(),
@@ -243,6 +244,21 @@ class _Reader:
                 + "\n".join(f"  - {problem}" for problem in self.problems)
             )
         return settings
+
+    def redis_url(self, default: str) -> str:
+        """One server, or a name for it; or the primary that Sentinels know (see sentinel_url)."""
+        given = self.text("REDIS_URL", default)
+        if not is_sentinel_url(given):
+            return self.url("REDIS_URL", default, ("redis", "rediss", "unix", *SCHEMES))
+        try:
+            SentinelUrl.parse(given)
+        except ValueError as error:
+            self.bad(
+                f"REDIS_URL {error}; it looks like"
+                " redis+sentinel://USER:PASSWORD@HOST:26379,HOST:26379/NAME/0",
+                given,
+            )
+        return given
 
     def session_log_url(self) -> str:
         given = self.text("SESSION_LOG_URL", SESSION_LOG)

@@ -4,25 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hiredis
 import redis.asyncio as aioredis
+from redis.asyncio.connection import ConnectionPool
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
 from connectors import keys
 from connectors.errors import StoreUnavailable
-from connectors.redis_line import Line
+from connectors.redis_address import connection_pool
+from connectors.redis_pipeline import Command, RedisPipeline, answer_on, is_not_now
+from connectors.time_limit import time_limit
 
 if TYPE_CHECKING:
-    Client = aioredis.Redis[str]
+    from redis.asyncio.connection import Connection
 
-# Twilio waits 15 s, a customer less: better to say "not now" within a second.
+    Client = aioredis.Redis[str]
+else:
+    Client = aioredis.Redis
+
+# Twilio waits 15 s, a customer less: better to say "not now" within a second or so. Nothing that is
+# asked here takes longer than this, whatever the connection does.
 CONNECT_SECONDS = 0.4
-ANSWER_SECONDS = 0.8
+LIMIT_SECONDS = 0.9
+# A server that does nothing at the moment is asked again, perhaps another one by then.
+AGAIN_SECONDS = 0.05
 PING_SECONDS = 5.0
 
 _LUA = Path(__file__).parent / "lua"
@@ -32,41 +43,90 @@ _SCRIPTS = {
 }
 
 
+class _Client(Client):
+    """redis-py's client with all its commands, which go by the store's pipeline and its limit."""
+
+    def __init__(self, store: Store, pool: ConnectionPool[Any]) -> None:
+        super().__init__(connection_pool=pool, decode_responses=True)
+        self._store = store
+
+    async def execute_command(self, *command: Any, **options: Any) -> Any:
+        answer = await self._store.ask(command)
+        understand = self.response_callbacks.get(command[0])
+        return understand(answer, **options) if understand else answer
+
+
 class Store:
     """What the inbox, the outbox and the session store share."""
 
-    def __init__(self, client: Client) -> None:
-        self.client = client
+    def __init__(self, pool: Callable[[], ConnectionPool[Any]]) -> None:
+        self._new_pool = pool
+        self._pool = pool()
+        self.client = _Client(self, self._pool)
         # By these Redis knows a script that it was told once.
         self._names = {name: sha1(text.encode()).hexdigest() for name, text in _SCRIPTS.items()}  # noqa: S324
-        self._line = Line(client.connection_pool, CONNECT_SECONDS, ANSWER_SECONDS)
+        self._pipeline = RedisPipeline(self._connection, LIMIT_SECONDS, self._greet)
         self._id_key: str | None = None
+        # When another server took over what is kept, or the same one after a restart, and when one
+        # did that had been a replica: milliseconds since 1970, by Redis' clock; 0: never. What was
+        # written before may have been lost, see failover.
+        self.server_changed_ms = 0
+        self.failover_ms = 0
+        self.has_changed = asyncio.Event()
 
     @classmethod
     def connect(cls, url: str) -> Store:
-        """A store that connects when it is first asked. `url` is redis://, rediss:// or unix://."""
-        return cls(
-            aioredis.Redis.from_url(
-                url,
-                decode_responses=True,
-                socket_connect_timeout=CONNECT_SECONDS,
-                socket_timeout=ANSWER_SECONDS,
-            )
-        )
+        """A store that connects when it is first asked. `url` is REDIS_URL, see redis_address."""
+        return cls(lambda: connection_pool(url, connect_seconds=CONNECT_SECONDS))
 
     async def close(self) -> None:
-        await self._line.close()
-        await self.client.close(close_connection_pool=True)
+        await self._pipeline.close()
+        await self._pool.disconnect()
+
+    def _connection(self) -> Connection:
+        made: Connection = self._pool.connection_class(**self._pool.connection_kwargs)
+        return made
+
+    async def _greet(self, connection: Connection) -> None:
+        """Is it the server that we knew? Raises for one that takes no writes."""
+        words = ("EVAL", _SCRIPTS["greet"], 1, keys.SERVER)
+        packed = hiredis.pack_command(words)  # type: ignore[arg-type]
+        await connection.send_packed_command([packed], check_health=False)
+        answer = await answer_on(connection)
+        if isinstance(answer, Exception):
+            raise answer
+        changed_ms, failover_ms = answer
+        if changed_ms > self.server_changed_ms:
+            self.has_changed.set()
+        self.server_changed_ms = max(self.server_changed_ms, changed_ms)
+        self.failover_ms = max(self.failover_ms, failover_ms)
+
+    async def ask(self, command: Command, until: float | None = None) -> Any:
+        """The answer to one command, within LIMIT_SECONDS; or `until` then, by the loop's clock.
+
+        What a server refuses because it is none to write to at the moment is asked again, perhaps
+        of another server. Raises redis' own errors.
+        """
+        loop = asyncio.get_running_loop()
+        until = until or loop.time() + LIMIT_SECONDS
+        while True:
+            try:
+                return await self._pipeline.ask(command, until - loop.time())
+            except RedisError as error:
+                if not is_not_now(error) or loop.time() + AGAIN_SECONDS > until:
+                    raise
+            await asyncio.sleep(AGAIN_SECONDS)
 
     async def step(self, name: str, names: Sequence[str], arguments: Sequence[object]) -> Any:
         """Run one atomic step. Raises StoreUnavailable; then it may or may not have happened."""
+        until = asyncio.get_running_loop().time() + LIMIT_SECONDS
+        words = ["EVALSHA", self._names[name], str(len(names)), *names, *map(str, arguments)]
         with unavailable_is_named():
-            words = ["EVALSHA", self._names[name], str(len(names)), *names, *map(str, arguments)]
             try:
-                return await self._line.ask(words)
+                return await self.ask(words, until)
             except NoScriptError:
-                await self._line.ask(["SCRIPT", "LOAD", _SCRIPTS[name]])
-                return await self._line.ask(words)
+                await self.ask(["SCRIPT", "LOAD", _SCRIPTS[name]], until)
+                return await self.ask(words, until)
 
     async def ping(self) -> None:
         with unavailable_is_named():
@@ -74,7 +134,7 @@ class Store:
 
     async def get(self, name: str) -> str | None:
         with unavailable_is_named():
-            said: str | None = await self._line.ask(["GET", name])
+            said: str | None = await self.ask(["GET", name])
         return said
 
     async def put(self, name: str, value: str) -> None:
@@ -88,7 +148,7 @@ class Store:
 
     async def field(self, name: str, field: str) -> str | None:
         with unavailable_is_named():
-            said: str | None = await self._line.ask(["HGET", name, field])
+            said: str | None = await self.ask(["HGET", name, field])
         return said
 
     async def fields(self, name: str) -> dict[str, str]:
@@ -98,11 +158,7 @@ class Store:
 
     async def put_field(self, name: str, field: str, value: str, seconds: int) -> None:
         """Set a field of a hash, which is then kept for so long."""
-        with unavailable_is_named():
-            async with self.client.pipeline() as together:
-                together.hset(name, field, value)
-                together.expire(name, seconds)
-                await together.execute()
+        await self.step("put_field", [name], [field, value, seconds])
 
     async def expire(self, name: str, seconds: int) -> None:
         with unavailable_is_named():
@@ -127,17 +183,12 @@ class Store:
     async def listen(self, channel: str) -> AsyncIterator[None]:
         """Yield once when subscribed, then at every message. Ends with StoreUnavailable."""
         # An idle subscription is silent for hours: no timeout on its socket, pings instead.
-        pool = aioredis.ConnectionPool(
-            connection_class=self.client.connection_pool.connection_class,
-            **{
-                **self.client.connection_pool.connection_kwargs,
-                "socket_timeout": None,
-            },
-        )
+        pool = self._new_pool()
         try:
             with unavailable_is_named():
                 async with aioredis.Redis(connection_pool=pool).pubsub() as subscription:
-                    await subscription.subscribe(channel)
+                    async with time_limit(LIMIT_SECONDS):
+                        await subscription.subscribe(channel)
                     pinged = False
                     while True:
                         message = await subscription.get_message(timeout=PING_SECONDS)

@@ -32,6 +32,16 @@ class Accepted:
 
 
 @dataclass(frozen=True)
+class SentMessage:
+    """A message of ours as Twilio lists it; `created_seconds` since 1970, in whole seconds."""
+
+    sid: str
+    status: str
+    body: str
+    created_seconds: float
+
+
+@dataclass(frozen=True)
 class ReceivedText:
     """A text as Twilio lists it, and when it got it, in seconds since 1970."""
 
@@ -79,20 +89,26 @@ class TwilioApi:
         return f"{self.settings.public_url}{STATUS_PATH}?{urlencode({'part': part.id})}"
 
     async def find(self, part: Part) -> list[Accepted]:
-        """Messages at Twilio that may be the part, newest first. Raises as `send` does.
+        """Messages at Twilio that may be the part, newest first. Raises as `send` does."""
+        earliest = part.asked_ms / 1000 - _CLOCK_SKEW_SECONDS
+        found = await self.sent_to(part.business, part.customer, earliest)
+        return [Accepted(m.sid, m.status) for m in found if has_words(m.body, part.body)]
+
+    async def sent_to(self, business: str, customer: str, since: float) -> list[SentMessage]:
+        """What was sent from one of our numbers to a customer since a time in seconds, newest
+        first. Raises as `send` does.
 
         The list is not filtered by date, because a message that still waits has none.
         """
         found = await self.client.call(
             lambda: self.client.rest.messages.list_async(
-                to=part.customer, from_=part.business, limit=_LOOK_BACK, page_size=_LOOK_BACK
+                to=customer, from_=business, limit=_LOOK_BACK, page_size=_LOOK_BACK
             )
         )
-        earliest = datetime.fromtimestamp(part.asked_ms / 1000 - _CLOCK_SKEW_SECONDS, timezone.utc)
         return [
-            Accepted(str(m.sid), str(m.status))
+            SentMessage(str(m.sid), str(m.status), m.body or "", m.date_created.timestamp())
             for m in found
-            if _has_words(m.body, part.body) and m.date_created and m.date_created >= earliest
+            if m.date_created and m.date_created.timestamp() >= since
         ]
 
     async def received(self, number: str, since: float) -> list[ReceivedText]:
@@ -134,6 +150,6 @@ class TwilioApi:
         await self.client.close()
 
 
-def _has_words(found: str | None, sent: str) -> bool:
+def has_words(found: str, sent: str) -> bool:
     """Trial accounts get a sentence put before their texts, and blanks may be tidied."""
-    return " ".join((found or "").split()).endswith(" ".join(sent.split()))
+    return " ".join(found.split()).endswith(" ".join(sent.split()))

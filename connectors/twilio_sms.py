@@ -75,6 +75,7 @@ class TwilioSmsInput(InputChannel):
         """The routes, and the workers. Rasa's callback stays unused: texts come by the inbox."""
         service = Service(self.settings, self.assistants)
         blueprint = routes(service)
+        blueprint.listener("before_server_start")(service.join)
         blueprint.listener("after_server_start")(service.start)
         blueprint.listener("before_server_stop")(service.stop)
         return blueprint

@@ -7,11 +7,13 @@ import time
 import traceback
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 
 import structlog
 
 from connectors.errors import LeaseLost, StoreUnavailable
 from connectors.lanes import BACKOFF_SECONDS, Claim, Lane, backoff
+from connectors.watchdog import STALLED_SECONDS, Life, Watchdog
 
 log = structlog.get_logger(__name__)
 
@@ -20,6 +22,20 @@ STOP_SECONDS = 5.0
 ASK_AGAIN_SECONDS = 0.1
 # Only a net under the wake-up calls, which a broken connection may lose.
 LOOK_AGAIN_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class WorkerHealth:
+    """`silent_seconds`: since it last asked for something to do, although it could do more.
+    `full_seconds`: for so long all slots have been in use, and none of them became free."""
+
+    lane: str
+    silent_seconds: float
+    restarts: int
+    in_hand: int
+    slots: int
+    longest_in_hand_seconds: float
+    full_seconds: float
 
 
 class Worker:
@@ -35,26 +51,53 @@ class Worker:
         handle: Callable[[Claim], Awaitable[None]],
         concurrency: int,
         longest_wait: float = BACKOFF_SECONDS[-1],
+        stalled_seconds: float = STALLED_SECONDS,
     ) -> None:
         self.lane = lane
         self.handle = handle
+        self.concurrency = concurrency
         self.longest_wait = longest_wait
-        self._slots = asyncio.Semaphore(concurrency)
         self._woken = asyncio.Event()
+        self._freed = asyncio.Event()
         self._due_at = 0.0  # when it is worth looking again, by the loop's clock
-        self._running: set[asyncio.Task[None]] = set()
-        self._loops: list[asyncio.Task[None]] = []
+        self._running: dict[asyncio.Task[None], float] = {}  # each with its begin
         self._unreachable = False
+        # Looking ten times within that time is often enough, and more would cost.
+        look_every = min(stalled_seconds / 10, LOOK_AGAIN_SECONDS)
+        self._taking = Watchdog(lane.name, self._take, stalled_seconds, look_every, look_every)
+        self._listening = Watchdog(
+            f"{lane.name}.wake_up", self._listen, stalled_seconds, look_every, look_every
+        )
 
     def start(self) -> None:
-        self._loops = [
-            asyncio.create_task(self._take(), name=f"{self.lane.name} worker"),
-            asyncio.create_task(self._listen(), name=f"{self.lane.name} wake-up"),
-        ]
+        self._taking.start()
+        self._listening.start()
+
+    @property
+    def health(self) -> WorkerHealth:
+        """How it is. Memory only."""
+        now = time.monotonic()
+        return WorkerHealth(
+            lane=self.lane.name,
+            silent_seconds=self._taking.silent_seconds,
+            restarts=self._taking.restarts + self._listening.restarts,
+            in_hand=len(self._running),
+            slots=self.concurrency,
+            longest_in_hand_seconds=now - min(self._running.values(), default=now),
+            full_seconds=now - max(self._running.values()) if self._is_full else 0.0,
+        )
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._running) >= self.concurrency
+
+    @property
+    def _loops(self) -> set[asyncio.Task[None]]:
+        return self._taking.tasks | self._listening.tasks
 
     async def stop(self) -> None:
         """Take no more, and give back what is in hand: it is done again, by whoever is next."""
-        loops, asked = set(self._loops), set[asyncio.Task[None]]()
+        loops, asked = self._loops, set[asyncio.Task[None]]()
         until = time.monotonic() + STOP_SECONDS
         while (left := self._left()) and time.monotonic() < until:
             for task in left - asked:
@@ -67,23 +110,29 @@ class Worker:
     def _left(self) -> set[asyncio.Task[None]]:
         return {task for task in (*self._loops, *self._running) if not task.done()}
 
-    async def _take(self) -> None:
+    async def _take(self, life: Life) -> None:
         while True:
-            await self._slots.acquire()
-            try:
-                claim = await self._next()
-            except BaseException:
-                self._slots.release()
-                raise
+            await self._until_free(life)
+            claim = await self._next(life)
+            if life.given_up:  # another one takes by now, and has the slot
+                await self._give_back(claim, 0, counts=False)
+                return
             task = asyncio.create_task(self._work(claim), name=f"{self.lane.name} claim")
-            self._running.add(task)
+            self._running[task] = time.monotonic()
             task.add_done_callback(self._worked)
 
-    def _worked(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self._slots.release()
+    async def _until_free(self, life: Life) -> None:
+        life.idle = True
+        while self._is_full:
+            self._freed.clear()
+            await self._freed.wait()
+        life.idle = False
 
-    async def _next(self) -> Claim:
+    def _worked(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._freed.set()
+
+    async def _next(self, life: Life) -> Claim:
         while True:
             await self._until_due()
             self._woken.clear()
@@ -93,6 +142,7 @@ class Worker:
                 self._reached()
             except StoreUnavailable as error:
                 self._not_reached(error)
+            life.beat()
             wait = found.next_seconds if isinstance(found, Claim) else found
             self._due_at = asyncio.get_running_loop().time() + min(wait, LOOK_AGAIN_SECONDS)
             if isinstance(found, Claim):
@@ -108,13 +158,15 @@ class Worker:
         await self._woken.wait()
         timer.cancel()
 
-    async def _listen(self) -> None:
+    async def _listen(self, life: Life) -> None:
         while True:
-            try:
+            with suppress(StoreUnavailable):
                 async for _ in self.lane.store.listen(self.lane.wake):
+                    life.idle = True  # from now on it may be silent for hours
                     self._woken.set()
-            except StoreUnavailable:
-                await asyncio.sleep(LOOK_AGAIN_SECONDS)
+            life.idle = False
+            life.beat()
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
     async def _work(self, claim: Claim) -> None:
         renewing = asyncio.create_task(self._renew(claim, asyncio.current_task()))

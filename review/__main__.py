@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import signal
 import sys
 from collections.abc import Sequence
 
-from connectors.errors import SettingsError
+from connectors.database_identity import database_id
+from connectors.errors import AnotherInstallation, SettingsError
+from connectors.installation import Installation
 from connectors.settings import Settings
 from connectors.store import Store
 from review.app import create_app
@@ -49,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def serve(settings: Settings, database: Database) -> int:
+    if another := asyncio.run(_another_installation(settings)):
+        print(f"Not started: {another}", file=sys.stderr)
+        return 1
     app = create_app(settings, database, Store.connect(settings.redis_url))
     # uvicorn raises the signal again after it has ended cleanly: asked to end is no failure.
     for ending in (signal.SIGTERM, signal.SIGINT):
@@ -56,6 +62,18 @@ def serve(settings: Settings, database: Database) -> int:
     server = ReviewServer(app, settings.review_port)
     server.run()
     return 0 if server.started else 1
+
+
+async def _another_installation(settings: Settings) -> str:
+    """Who else uses this Redis with a session log elsewhere, or ""."""
+    store = Store.connect(settings.redis_url)
+    try:
+        await Installation(store, lambda: database_id(settings.session_log_url)).join()
+    except AnotherInstallation as error:
+        return str(error)
+    finally:
+        await store.close()
+    return ""
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from connectors.assistants import LiveAssistants
+from connectors.database_identity import database_id
 from connectors.errors import (
     HeldByAnother,
     NotAllowed,
@@ -23,8 +24,10 @@ from connectors.errors import (
     SessionOver,
     StoreUnavailable,
 )
+from connectors.installation import Installation
 from connectors.settings import ROOT, Settings
 from connectors.store import Store
+from connectors.watchdog import Watchdog, keep_going
 from review import (
     api,
     audit_pages,
@@ -73,20 +76,21 @@ def create_app(
     `project` is where sessions are saved as tests.
     """
     prices, assistants = Prices.load(), LiveAssistants(settings.assistants_folder)
-    taker = Taker(store, database, Projection(prices))
+    installation = Installation(store, lambda: database_id(settings.session_log_url))
+    taker = Taker(store, database, Projection(prices), lambda: installation.conflict)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         app.state.ending = asyncio.Event()
         working = [
-            asyncio.create_task(_work(app)),
-            asyncio.create_task(desk_pages.watch(app)),
+            keep_going("session_log_upkeep", lambda: _work(app)),
+            keep_going("desk_news", lambda: desk_pages.watch(app)),
         ]
         try:
             yield
         finally:
-            for task in working:
-                await _end(task)
+            for each in working:
+                await _end(each)
             await store.close()
             database.close()
 
@@ -124,6 +128,7 @@ def create_app(
     )
     app.state.settings, app.state.database, app.state.store = settings, database, store
     app.state.accounts, app.state.taker, app.state.prices = Accounts(database), taker, prices
+    app.state.installation = installation
     app.state.tokens, app.state.signins = Tokens(database), SignIns(database)
     app.state.redactor = Redactor(database, _redact(settings))
     app.state.eraser = Eraser(
@@ -150,23 +155,29 @@ def _redact(settings: Settings) -> Redact:
     return redact
 
 
-async def _end(working: asyncio.Task[None]) -> None:
+async def _end(working: Watchdog) -> None:
     """Asked again and again: what waits for an answer may take being cancelled for a timeout."""
-    while not working.done():
+    while tasks := working.tasks:
         working.cancel()
-        await asyncio.wait({working}, timeout=0.2)
+        await asyncio.wait(tasks, timeout=0.2)
 
 
 async def _work(app: Starlette) -> None:
     """Everything that goes on beside the pages, once the database has its tables."""
     state = app.state
     await _open(state.settings, state.database)
-    await asyncio.gather(
-        state.taker.run(),
-        Messenger(state.database, state.outside).run(),
-        Retention(state.database).run(),
-        state.redactor.run(),
-    )
+    working = [
+        keep_going("installation", state.installation.run),
+        keep_going("session_log", state.taker.run),
+        keep_going("webhooks", Messenger(state.database, state.outside).run),
+        keep_going("retention", Retention(state.database).run),
+        keep_going("redactions", state.redactor.run),
+    ]
+    try:
+        await asyncio.Event().wait()
+    finally:
+        for each in working:
+            await _end(each)
 
 
 async def _open(settings: Settings, database: Database) -> None:

@@ -11,17 +11,38 @@ import sqlalchemy as sql
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import Connection, Engine, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    StatementError,
+    TimeoutError,
+)
 from sqlalchemy.pool import QueuePool
 
 from connectors.settings import ROOT
+from connectors.sql_connection import LIBPQ, Limits, limit
 from review.errors import DatabaseUnavailable
 
 BUSY_SECONDS = 15.0
-CONNECT_SECONDS = 5
+POOL_SECONDS = 15.0
+# A process that stands still in a transaction loses it, and the writer's lock, before those who
+# wait for the lock give up.
+LIMITS = Limits(statement=60, lock=BUSY_SECONDS, idle=10)
+# A big migration takes the time that it takes, and steps of Python lie between its statements.
+LIMITS_OF_MIGRATIONS = Limits(statement=0, lock=BUSY_SECONDS, idle=60)
 # One writer at a time, on PostgreSQL too: the order of records is then the order of commits.
 WRITER = 7270071
 MERGED_PAGES = 500
+# Classes of PostgreSQL's SQLSTATE. A value that is too long for an index is refused for ever,
+TOO_MUCH = "54"
+# what a transaction must not do in its state may be done in the next: it was ended because it was
+# idle, or the server is a replica, as an old primary is after a failover,
+WRONG_STATE = "25"
+# and where an operator ends connections, the next one may lead to another server.
+ENDED = ("25", "57P")
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -33,21 +54,11 @@ class Database:
         self._writes = engine.execution_options(writes=True)
 
     @classmethod
-    def at(cls, address: str) -> Database:
+    def at(cls, address: str, limits: Limits = LIMITS) -> Database:
         """`address` is sqlite:///file, below the project when relative, or postgresql://..."""
         url = make_url(address)
-        if url.get_backend_name() == "sqlite":
-            return cls(_sqlite(url))
-        return cls(
-            sql.create_engine(
-                url,
-                future=True,
-                pool_pre_ping=True,
-                pool_size=10,
-                executemany_mode="values_plus_batch",  # or each row is a way there and back
-                connect_args={"connect_timeout": CONNECT_SECONDS},
-            )
-        )
+        sqlite = url.get_backend_name() == "sqlite"
+        return cls(_sqlite(url) if sqlite else _postgresql(url, limits))
 
     @property
     def is_sqlite(self) -> bool:
@@ -69,6 +80,8 @@ class Database:
     def migrate(self) -> None:
         """Bring the tables to what this version needs; several processes may do so at once."""
         with self.writing() as connection:
+            if not self.is_sqlite:
+                connection.exec_driver_sql(LIMITS_OF_MIGRATIONS.set_local())
             config = Config()
             config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
             config.attributes["connection"] = connection
@@ -112,18 +125,60 @@ def unavailable_is_named() -> Iterator[None]:
     """Turn the ways in which a database can be away into DatabaseUnavailable."""
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
-        raise DatabaseUnavailable(_first_line(error)) from error
+    except TimeoutError as error:
+        raise DatabaseUnavailable("all connections to SQL are in use") from error
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        if not _may_pass(error):
             raise
         raise DatabaseUnavailable(_first_line(error)) from error
+
+
+def is_about_values(error: Exception) -> bool:
+    """Does SQL refuse what it was given? Everything else may pass, or is a mistake of ours."""
+    if isinstance(error, DBAPIError):
+        is_too_much = _code(error).startswith(TOO_MUCH)
+        return isinstance(error, (DataError, IntegrityError)) or is_too_much
+    return isinstance(error, (StatementError, OverflowError, ValueError))
+
+
+def _may_pass(error: DBAPIError) -> bool:
+    code = _code(error)
+    if code.startswith(TOO_MUCH):
+        return False
+    is_away = isinstance(error, (OperationalError, InterfaceError))
+    return is_away or error.connection_invalidated or code.startswith(WRONG_STATE)
+
+
+def _code(error: DBAPIError) -> str:
+    """PostgreSQL's SQLSTATE, "" for SQLite and for what no server has said."""
+    return str(getattr(error.orig, "pgcode", None) or "")
 
 
 def _first_line(error: DBAPIError) -> str:
     """The driver's own words, without the statement and its values."""
     lines = str(error.orig).strip().splitlines()
     return f"SQL does not answer ({lines[0] if lines else type(error.orig).__name__})"
+
+
+def _postgresql(url: Any, limits: Limits) -> Engine:
+    engine = sql.create_engine(
+        url,
+        future=True,
+        pool_pre_ping=True,
+        pool_size=10,
+        pool_timeout=POOL_SECONDS,
+        executemany_mode="values_plus_batch",  # or each row is a way there and back
+        connect_args=LIBPQ,
+    )
+    limit(engine, limits)
+    sql.event.listen(engine, "handle_error", _leave)
+    return engine
+
+
+def _leave(failure: Any) -> None:
+    """A connection to a server that only reads by now is no use, and those beside it neither."""
+    if str(getattr(failure.original_exception, "pgcode", None) or "").startswith(ENDED):
+        failure.is_disconnect = True
 
 
 def _sqlite(url: Any) -> Engine:
@@ -136,6 +191,7 @@ def _sqlite(url: Any) -> Engine:
         future=True,
         poolclass=QueuePool,
         pool_size=10,
+        pool_timeout=POOL_SECONDS,
         connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
     )
 

@@ -12,7 +12,7 @@ import asyncio
 import json
 import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -27,7 +27,7 @@ from review import announcements
 from review.batch import Batch, kept
 from review.batch_reading import known, load
 from review.batch_writing import flush
-from review.database import Database
+from review.database import Database, is_about_values
 from review.erased import Erased, sids_in, sids_of
 from review.errors import BadRecord, DatabaseUnavailable
 from review.projection import Projection
@@ -36,7 +36,6 @@ from review.record import Record, clean, read_record
 log = structlog.get_logger(__name__)
 
 BATCH = 500
-BLOCK_MS = 300  # well below the timeout of the store's sockets
 WAIT_SECONDS = 1.0
 # A turn leaves half a dozen entries. Each on its own is a transaction, and would cost as much time
 # of the processor as the turn itself.
@@ -56,9 +55,19 @@ class Progress:
 
 
 class Taker:
-    """`run` until cancelled; `once` takes what is there now."""
+    """`run` until cancelled; `once` takes what is there now.
 
-    def __init__(self, store: Store, database: Database, projection: Projection) -> None:
+    `not_ours` says why the stream is another installation's, or is "".
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        database: Database,
+        projection: Projection,
+        not_ours: Callable[[], str] = str,
+    ) -> None:
+        self.not_ours = not_ours
         self.store = store
         self.database = database
         self.projection = projection
@@ -72,7 +81,8 @@ class Taker:
         """Never ends by itself: what is away is waited for."""
         while True:
             try:
-                await self._wait_for_entries()
+                if why := self.not_ours():
+                    raise StoreUnavailable(why)
                 taken = await self._batch()
                 self._is_well()
                 if taken < BATCH:
@@ -101,10 +111,6 @@ class Taker:
                 await self._count(len(entries))
             return len(entries)
 
-    async def _wait_for_entries(self) -> None:
-        with unavailable_is_named():
-            await self.store.client.xread({keys.LOG: "0-0"}, count=1, block=BLOCK_MS)
-
     async def _entries(self) -> Sequence[Entry]:
         with unavailable_is_named():
             found: Sequence[Entry] = await self.store.client.xrange(keys.LOG, count=BATCH)
@@ -132,6 +138,8 @@ class Taker:
             with self.database.writing() as connection:
                 self._write(Batch(connection), entries)
         except (SQLAlchemyError, OverflowError, ValueError) as error:
+            if not is_about_values(error):
+                raise
             # One of them is what SQL will not have: find it, and take the others.
             if len(entries) == 1:
                 self._set_aside(entries[0], type(error).__name__)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from connectors import keys
 from connectors.dead_letters import DeadLetters
 from connectors.errors import StoreUnavailable
+from connectors.sentinel_url import is_sentinel_url
 from connectors.settings import Settings
 from connectors.store import Store, unavailable_is_named
 from local.doctor.finding import Finding
@@ -16,6 +19,7 @@ from local.doctor.finding import Finding
 LONG_BACKLOG = 10_000
 # Each should be there within a second.
 LONG_WAIT_SECONDS = 60
+NOTHING_TOLD: Mapping[str, str] = {}
 
 
 async def look(settings: Settings) -> list[Finding]:
@@ -23,9 +27,11 @@ async def look(settings: Settings) -> list[Finding]:
     try:
         with unavailable_is_named():
             server = await store.client.info()
+        config = await configured(store)
         return [
             Finding("Redis", True, f"version {server['redis_version']} answers"),
-            persistence(server),
+            persistence(server, config),
+            replication(server, config),
             eviction(server),
             await backlog(store),
             await opt_outs(store),
@@ -33,19 +39,66 @@ async def look(settings: Settings) -> list[Finding]:
         ]
     except StoreUnavailable as error:
         mend = "start it: `make services`" if settings.embedded_redis else "check REDIS_URL"
+        if is_sentinel_url(settings.redis_url):
+            mend = "do the Sentinels answer, and do they know the primary by that name?"
         return [Finding("Redis", False, str(error), mend)]
     finally:
         await store.close()
 
 
-def persistence(server: Mapping[str, Any]) -> Finding:
+async def configured(store: Store) -> Mapping[str, str]:
+    """What of its configuration matters here; a managed Redis may tell nothing of it."""
+    found: dict[str, str] = {}
+    for name in ("appendfsync", "min-replicas-to-write", "min-replicas-max-lag"):
+        try:
+            found |= await store.client.config_get(name)
+        except RedisError:
+            continue
+    return found
+
+
+def persistence(server: Mapping[str, Any], config: Mapping[str, str] = NOTHING_TOLD) -> Finding:
     about = "Redis persistence"
     if not server.get("aof_enabled"):
         seen = "no append-only file: a crash of Redis loses texts that we acknowledged"
         return Finding(about, False, seen, "set `appendonly yes`")
     if server.get("aof_last_write_status", "ok") != "ok":
         return Finding(about, False, "it cannot write its append-only file", "is the disk full?")
-    return Finding(about, True, "append-only file")
+    lost = {
+        "always": ": a power cut loses nothing",
+        "everysec": ": a power cut loses up to 2 s (`appendfsync always` loses nothing)",
+        "no": ": a power cut loses up to 30 s (set `appendfsync always`, or `everysec`)",
+    }
+    return Finding(about, True, "append-only file" + lost.get(config.get("appendfsync", ""), ""))
+
+
+def replication(server: Mapping[str, Any], config: Mapping[str, str] = NOTHING_TOLD) -> Finding:
+    """What is lost when another server takes over."""
+    about = "Redis failover"
+    if server.get("role") == "slave":
+        seen = "REDIS_URL leads to a replica, which takes no writes"
+        return Finding(about, False, seen, "lead it to the primary, or to the Sentinels")
+    lags = replica_lags(server)
+    if not lags:
+        return Finding(
+            about, True, "one server: while it is down, texts get 503 and nothing is lost"
+        )
+    seen = f"{len(lags)} replicas, {max(lags)} s behind at most"
+    least, lag = config.get("min-replicas-to-write"), config.get("min-replicas-max-lag", "10")
+    if least is None:
+        seen += "; whether it waits for them is not told: a failover loses what they lack"
+        return Finding(about, None, seen, "ask whoever runs it for min-replicas-to-write 1")
+    if least == "0":
+        seen += ": a failover loses what they lack"
+        mend = "set `min-replicas-to-write 1` and `min-replicas-max-lag 2`"
+        return Finding(about, False, seen, mend)
+    return Finding(about, True, f"{seen}: a failover loses at most the last {lag} s")
+
+
+def replica_lags(server: Mapping[str, Any]) -> list[int]:
+    """Seconds since each replica that is in touch was heard of."""
+    replicas = (server.get(f"slave{n}") for n in range(int(server.get("connected_slaves", 0))))
+    return [int(each.get("lag", 0)) for each in replicas if isinstance(each, Mapping)]
 
 
 def eviction(server: Mapping[str, Any]) -> Finding:

@@ -77,7 +77,7 @@ class Patient:
 
     async def redis(self, *words: str) -> None:
         store = Store.connect(self.valkey.url)
-        await store.client.execute_command(*words)  # type: ignore[no-untyped-call]
+        await store.client.execute_command(*words)
         await store.close()
 
     async def carriers_say(self, code: str) -> None:
@@ -128,6 +128,7 @@ async def test_who_is_well_is_told_so_in_one_line_for_each_thing(patient: Patien
         "ok   Assistants",
         "ok   Redis",
         "ok   Redis persistence",
+        "ok   Redis failover",
         "ok   Redis eviction",
         "ok   Session log",
         "ok   Opt-outs",

@@ -63,9 +63,9 @@ class Door:
         return await self.http.post(path, content=raw, headers=headers)
 
     async def kept(self) -> list[str]:
-        """Every key in Redis but the one that conversation ids are made with."""
+        """Every key in Redis but the one that conversation ids are made with, and the server's."""
         found = await self.store.client.keys("*")
-        return sorted(key for key in found if key != keys.ID_KEY)
+        return sorted(key for key in found if key not in (keys.ID_KEY, keys.SERVER))
 
 
 @asynccontextmanager

@@ -328,7 +328,9 @@ async def test_a_redis_that_is_lost_while_it_is_read_back_is_noticed(post: Post)
     assert not await post.ledger.is_whole()
 
 
-async def test_the_ledger_survives_the_loss_of_redis(post: Post, tmp_path: Path) -> None:
+async def test_the_ledger_survives_the_loss_of_redis(
+    post: Post, tmp_path: Path, valkey_url: str
+) -> None:
     """STOP at the door, from the stream into SQL, FLUSHALL, and a new process reads it back."""
     url = f"sqlite:///{tmp_path}/log.db"
     database = Database.at(url)
@@ -344,12 +346,13 @@ async def test_the_ledger_survives_the_loss_of_redis(post: Post, tmp_path: Path)
     await post.store.client.flushall()
 
     post.store.forget_id_key()
-    restarted = Store(post.store.client)
+    restarted = Store.connect(valkey_url)
     ledger = Ledger(restarted, ConsentHistory(url).last_words)
     assert await ledger.make_whole()
     assert not await ledger.make_whole()
     conversation = await post.opens()
     assert await ledger.word(conversation) == "out"
+    await restarted.close()
     door = Inbox(restarted, settle_ms=0, session_seconds=lambda number: 86_400)
     text = InboundText(f"SM{2:032x}", ADA, BUSINESS, "hello?")
     assert await door.accept(text) is Outcome.REFUSED

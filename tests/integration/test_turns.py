@@ -59,12 +59,14 @@ async def test_the_session_log_has_what_was_said_and_done(office: Office) -> Non
     }
 
 
-async def test_a_redis_that_lost_its_data_needs_no_restart(office: Office) -> None:
+async def test_a_redis_that_lost_its_data_needs_no_restart(office: Office, valkey_url: str) -> None:
     office.worker.start()
     await office.inbox.accept(text(1, "before"))
     await office.answers(1)
     await office.store.client.flushall()
-    await Store(office.store.client).id_key()  # another process was first to make a new one
+    other = Store.connect(valkey_url)
+    await other.id_key()  # another process was first to make a new one
+    await other.close()
     assert await office.inbox.accept(text(2, "after"))
     assert await office.answers(1) == ["You said: after"]
 

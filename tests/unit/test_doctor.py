@@ -71,8 +71,42 @@ def test_redis_must_keep_what_it_is_given() -> None:
     assert not redis.persistence({"aof_enabled": 0}).well
     full = redis.persistence({"aof_enabled": 1, "aof_last_write_status": "err"})
     assert "disk" in full.do
+    for policy, lost in (("always", "nothing"), ("everysec", "2 s"), ("no", "30 s")):
+        assert lost in redis.persistence({"aof_enabled": 1}, {"appendfsync": policy}).seen
     assert redis.eviction({"maxmemory_policy": "noeviction"}).well
     assert "noeviction" in redis.eviction({"maxmemory_policy": "allkeys-lru"}).do
+
+
+REPLICA = {"ip": "10.0.0.2", "port": 6379, "state": "online", "offset": 1, "lag": 3}
+
+
+@pytest.mark.parametrize(
+    ("server", "least", "well", "seen"),
+    [
+        ({"role": "master", "connected_slaves": 0}, "0", True, "one server"),
+        ({"role": "slave"}, "0", False, "a replica, which takes no writes"),
+        (
+            {"role": "master", "connected_slaves": 1, "slave0": REPLICA},
+            "0",
+            False,
+            "1 replicas, 3 s behind at most: a failover loses what they lack",
+        ),
+        (
+            {"role": "master", "connected_slaves": 1, "slave0": REPLICA},
+            "1",
+            True,
+            "a failover loses at most the last 2 s",
+        ),
+        ({"role": "master", "connected_slaves": 1, "slave0": REPLICA}, "", None, "is not told"),
+    ],
+)
+def test_what_a_failover_of_redis_loses_is_told(
+    server: dict[str, object], least: str, well: bool | None, seen: str
+) -> None:
+    config = {"min-replicas-to-write": least, "min-replicas-max-lag": "2"} if least else {}
+    finding = redis.replication(server, config)
+    assert finding.well is well
+    assert seen in finding.seen
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from connectors.errors import SettingsError
+from connectors.sentinel_url import SentinelUrl
 from connectors.settings import PRETEND_NUMBER, Settings, pretend_token
 
 REAL = {
@@ -124,3 +125,42 @@ def test_what_is_sent_how_fast_and_how_late() -> None:
 def test_a_limit_that_is_none_is_named(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"{name} is '{value}'"):
         Settings.load({name: value})
+
+
+SENTINELS = "redis+sentinel://ann:pa%23ss@h1:26379,h2,[::1]:26380/mymaster/2"
+
+
+def test_redis_behind_sentinels_is_read() -> None:
+    assert Settings.load({"REDIS_URL": SENTINELS}).redis_url == SENTINELS
+    url = SentinelUrl.parse(SENTINELS)
+    assert url.hosts == (("h1", 26379), ("h2", 26379), ("::1", 26380))
+    assert (url.name, url.tls, url.login) == ("mymaster", False, {})
+    assert url.server == "redis://ann:pa%23ss@host/2"
+    assert "pa%23ss" not in repr(url)
+
+
+def test_sentinels_may_have_a_password_and_certificates_of_their_own() -> None:
+    query = "?ssl_ca_certs=/etc/ca.pem&sentinel_username=s&sentinel_password=of%20theirs"
+    url = SentinelUrl.parse(f"rediss+sentinel://:x@h1/mymaster{query}")
+    assert url.tls
+    assert url.server == "rediss://:x@host/0?ssl_ca_certs=%2Fetc%2Fca.pem"
+    assert url.login == {"username": "s", "password": "of theirs"}
+
+
+@pytest.mark.parametrize(
+    ("url", "says"),
+    [
+        ("redis+sentinel://h1:26379,h2:26379", "names no primary"),
+        ("redis+sentinel://h1:26379/", "names no primary"),
+        ("redis+sentinel://:pass-word@h1:x/mymaster/0", "no HOST:PORT"),
+        ("redis+sentinel://:pass-word@h1,,h2/mymaster/0", "no HOST:PORT"),
+        ("redis+sentinel:///mymaster/0", "no HOST:PORT"),
+        ("redis+sentinel://h1/mymaster/first", "DATABASE is a number"),
+        ("redis://h1:6379,h2:6379/0", r"redis\+sentinel://"),
+        ("sentinel://h1/mymaster", r"redis\+sentinel://"),
+    ],
+)
+def test_a_bad_address_of_sentinels_is_named_without_its_password(url: str, says: str) -> None:
+    with pytest.raises(SettingsError, match=says) as raised:
+        Settings.load({"REDIS_URL": url})
+    assert "pass-word" not in str(raised.value)

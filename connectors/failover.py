@@ -1,0 +1,176 @@
+"""After a failover: what was said before is asked of Twilio, before anything is said again.
+
+A replica that takes over may lack the last moments of its primary: all that was written from some
+instant on. So what waits in it may have been done: a part that was sent, a text that was answered.
+Twilio knows what was sent. Until it was asked, nothing is sent or answered that came before.
+
+- A part that waits is looked up first, as if its sending had been under way (see sender).
+- A text that waits is answered, unless Twilio has a message to its customer that came after it and
+  of which Redis does not know. That message was the answer; it goes on record as such.
+- A text of which Redis does not know is found by the reconciler, which looks at once; turns wait
+  for it, so that it keeps its place before what came later.
+
+A server that only was restarted has what it had on its disk. Twilio is asked then, too, but nothing
+waits for requests that could still have been under way.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+
+import structlog
+
+from connectors.errors import SendRefused, SendUnavailable, SendUnknown
+from connectors.inbox import WaitingText
+from connectors.lanes import Claim
+from connectors.outbox import LISTED_WITHIN_SECONDS, REQUEST_MS, Outbox
+from connectors.part import Part
+from connectors.store import Store
+from connectors.twilio_api import SentMessage, TwilioApi, has_words
+
+log = structlog.get_logger(__name__)
+
+# The clocks of two servers may differ by so much.
+CLOCKS_MS = 5_000
+# A request that was under way is over, and Twilio lists what came of it.
+SETTLED_SECONDS = REQUEST_MS / 1000 + LISTED_WITHIN_SECONDS
+# Turns wait for the reconciler's look, but not longer than this, whatever Twilio does.
+RECONCILED_WITHIN_SECONDS = 10.0
+LOOK_AGAIN_SECONDS = 0.5
+ASK_AGAIN_SECONDS = 1.0
+# Texts that came within so long may have been one turn with the first of them.
+TOGETHER_MS = 2_000
+# Twilio tells when a message was made in whole seconds, and no answer is made in less than this.
+AT_LEAST_SECONDS = 0.5
+
+MAY_BE_UNANSWERED = (
+    "it came while an earlier text was answered, just before a failover of Redis:"
+    " as far as Twilio tells it was answered, too, but that is not certain"
+)
+
+
+class ServerChanges:
+    """What a change of the Redis server makes uncertain. Times are milliseconds since 1970."""
+
+    def __init__(self, store: Store, settled_seconds: float = SETTLED_SECONDS) -> None:
+        self.store = store
+        self.settled_seconds = settled_seconds
+
+    def is_unsure(self, at_ms: int) -> bool:
+        """May what was done since then be forgotten?"""
+        return at_ms < self.store.server_changed_ms + CLOCKS_MS
+
+    def is_under_way(self, at_ms: int) -> bool:
+        """May a request to Twilio, made by whoever was there before a failover, still come true?"""
+        failover_ms = self.store.failover_ms
+        return (
+            at_ms < failover_ms + CLOCKS_MS and _seconds_since(failover_ms) < self.settled_seconds
+        )
+
+    def as_asked(self, part: Part) -> Part:
+        """The part as if Twilio had been asked for it: whoever handles it looks it up first."""
+        if part.asked_ms or not self.is_unsure(part.created_ms):
+            return part
+        settled_ms = int((self.settled_seconds - LISTED_WITHIN_SECONDS) * 1000)
+        over_ms = self.store.failover_ms + settled_ms if self.store.failover_ms else 0
+        return replace(part, asked_ms=part.created_ms, over_ms=over_ms)
+
+
+class FailoverGuard:
+    """Handles claims of the inbox before the turns do.
+
+    `turn` is who answers; `recover` commits texts with the messages that were their answer, and the
+    reason why that is not certain, or "". `reconciled_for` tells up to which change of the server
+    the reconciler has looked. `release` gives a claim back for so many seconds, uncounted.
+    """
+
+    def __init__(
+        self,
+        changes: ServerChanges,
+        outbox: Outbox,
+        twilio: TwilioApi,
+        turn: Callable[[Claim], Awaitable[None]],
+        recover: Callable[[Claim, Sequence[SentMessage], str], Awaitable[None]],
+        reconciled_for: Callable[[], int],
+        release: Callable[[Claim, float], Awaitable[None]],
+    ) -> None:
+        self.changes = changes
+        self.outbox = outbox
+        self.twilio = twilio
+        self.turn = turn
+        self.recover = recover
+        self.reconciled_for = reconciled_for
+        self.release = release
+
+    async def handle(self, claim: Claim) -> None:
+        """Have the texts answered, unless they were, or nobody can know yet."""
+        if self._awaits_reconciler():
+            await self.release(claim, LOOK_AGAIN_SECONDS)
+            return
+        texts = [WaitingText.read(item) for item in claim.items]
+        if not self.changes.is_unsure(texts[0].accepted_ms):
+            await self.turn(claim)
+            return
+        try:
+            said = await self._said_since(claim.conversation, texts[0])
+        except (SendRefused, SendUnavailable, SendUnknown) as error:
+            log.warning("failover.cannot_ask", conversation=claim.conversation, reason=str(error))
+            await self.release(claim, ASK_AGAIN_SECONDS)
+            return
+        await self._go_on(claim, texts, said)
+
+    async def _go_on(
+        self, claim: Claim, texts: Sequence[WaitingText], said: Sequence[SentMessage]
+    ) -> None:
+        answered = _answered(texts, said)
+        if answered:
+            log.warning(
+                "failover.was_answered",
+                conversation=claim.conversation,
+                texts=answered,
+                messages=len(said),
+            )
+            why = "" if _were_together(texts[:answered]) else MAY_BE_UNANSWERED
+            await self.recover(replace(claim, items=claim.items[:answered]), said, why)
+        elif self.changes.is_under_way(texts[0].accepted_ms):
+            await self.release(claim, ASK_AGAIN_SECONDS)
+        else:
+            await self.turn(claim)
+
+    def _awaits_reconciler(self) -> bool:
+        failover_ms = self.changes.store.failover_ms
+        is_news = _seconds_since(failover_ms) < RECONCILED_WITHIN_SECONDS
+        return is_news and self.reconciled_for() < failover_ms
+
+    async def _said_since(self, conversation: str, first: WaitingText) -> list[SentMessage]:
+        """Messages at Twilio of which nothing is known here, oldest first. Raises as that does."""
+        text = first.text
+        since = first.accepted_ms / 1000 - 1
+        sent = await self.twilio.sent_to(text.business, text.customer, since)
+        if not sent:
+            return []
+        bodies = [part.body for part in await self.outbox.of(conversation)]
+        unknown = []
+        for message in reversed(sent):
+            waits = next((body for body in bodies if has_words(message.body, body)), None)
+            if waits is not None:
+                bodies.remove(waits)  # the sender will find it
+            elif await self.outbox.part_of(message.sid) is None:
+                unknown.append(message)
+        return unknown
+
+
+def _answered(texts: Sequence[WaitingText], said: Sequence[SentMessage]) -> int:
+    """How many of the texts had come when the last of the messages was made."""
+    last = max((message.created_seconds for message in said), default=0.0)
+    return sum(text.accepted_ms / 1000 <= last + AT_LEAST_SECONDS for text in texts)
+
+
+def _were_together(texts: Sequence[WaitingText]) -> bool:
+    return texts[-1].accepted_ms - texts[0].accepted_ms <= TOGETHER_MS
+
+
+def _seconds_since(at_ms: int) -> float:
+    return time.time() - at_ms / 1000
