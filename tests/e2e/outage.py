@@ -18,12 +18,11 @@ from tests.e2e.outcome import Health, Outcome, token
 from tests.pretend_business import BUSINESS
 
 BEFORE_SECONDS = 2.0
-AFTER_SECONDS = 3.0
 RETRY_SECONDS = 30.0
 HEALTH_EVERY_SECONDS = 0.5
 # So long nothing more may come before a verdict: leases that a dead process held are lost by then.
 PATIENCE_SECONDS = 45.0
-QUIET_SECONDS = 3.0
+QUIET_SECONDS = 2.0
 TO_SQL_SECONDS = 30.0
 
 Step = Callable[[Deployment], object]
@@ -49,6 +48,7 @@ class Load:
     texts: int = 120
     customers: int = 30
     outage_seconds: float = 8.0
+    after_seconds: float = 3.0
 
     def times(self, luck: Random, seconds: float) -> list[float]:
         """When the texts of one customer are due, seconds from the beginning."""
@@ -75,7 +75,7 @@ class Outage:
 
     def run(self) -> Outcome:
         seconds = self.load.outage_seconds if self.fault.seconds is None else self.fault.seconds
-        whole = self.fault.before_seconds + seconds + AFTER_SECONDS
+        whole = self.fault.before_seconds + seconds + self.load.after_seconds
         texting = threading.Thread(target=asyncio.run, args=(self._everybody(whole),))
         with self._watched_health():
             texting.start()
