@@ -31,6 +31,7 @@ from review import figures, listing, reading, tables
 from review.database import Database
 from review.filters import Filter
 from review.lengths import Lengths
+from review.origins import origin_name
 from review.prices import Prices
 from review.projection import Projection
 from review.taker import Entry, Taker
@@ -141,7 +142,7 @@ def fill(database: Database, messages: int) -> None:
     taker = Taker(cast(Store, None), database, Projection(Prices("USD", 0.01, 0.01, {})))
     stream, began, taken = entries(messages), time.monotonic(), 0
     while batch := list(islice(stream, BATCH)):
-        taker.take(batch)
+        taker.take(batch, origin_name("bench"))
         taken += len(batch)
         if taken % (BATCH * 50) == 0:
             rate = taken / (time.monotonic() - began)

@@ -26,11 +26,11 @@ def origin_name(id_key: str) -> str:
 
 def origin_number(connection: Connection, name: str) -> int:
     """Of a Redis, which is noted when it comes for the first time. Asks for the writer's lock."""
-    known = connection.execute(sql.select(_o.n).where(_o.name == name)).scalar()
+    known = connection.execute(sql.select(_o.number).where(_o.name == name)).scalar()
     if known is not None:
         return int(known)
-    newest = connection.execute(sql.select(sql.func.max(_o.n))).scalar()
+    newest = connection.execute(sql.select(sql.func.max(_o.number))).scalar()
     n = 0 if newest is None else int(newest) + 1
-    row = {"n": n, "name": name, "first_seen_ms": int(time.time() * 1000)}
+    row = {"number": n, "name": name, "first_seen_ms": int(time.time() * 1000)}
     connection.execute(tables.origins.insert().values(row))
     return n

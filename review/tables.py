@@ -44,7 +44,7 @@ _REFUSED = text("kind = 'refused'")
 origins = Table(
     "origins",
     metadata,
-    Column("n", Number, primary_key=True, autoincrement=False),
+    Column("number", Number, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False, unique=True),
     Column("first_seen_ms", BigInteger, nullable=False),
 )
@@ -58,7 +58,7 @@ installation = Table(
 )
 
 # What the stream said, whole, in its order. The id is the entry's: milliseconds and counter in one
-# number, see ids.entry_number and of_origin. `n` is the session it belongs to, 0 when it belongs to none.
+# number, see ids.entry_number and of_origin. `n` is the session it belongs to, 0 when to none.
 records = Table(
     "records",
     metadata,

@@ -170,11 +170,11 @@ async def test_what_the_taker_has_in_hand_does_not_come_after_the_deletion(
     sid = await ada.texts("this is in the taker's hand")
     in_hand, go_on, take = threading.Event(), threading.Event(), taker.take
 
-    def slow(entries: Sequence[Entry]) -> None:
+    def slow(entries: Sequence[Entry], origin: str) -> None:
         if not in_hand.is_set():
             in_hand.set()
             assert go_on.wait(30)
-        take(entries)
+        take(entries, origin)
 
     taker.take = slow  # type: ignore[method-assign]
     taking = asyncio.create_task(taker.once())

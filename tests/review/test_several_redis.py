@@ -31,7 +31,7 @@ async def says(store: Store, conversation: str, session: str) -> None:
     """Five entries, with the very ids that another Redis gives."""
     told = {"sid": f"SM{conversation}", "business": BUSINESS, "customer": ADA, "body": "Hi"}
     call = {"rung": "model", "address": "", "like": ""}
-    entries = (
+    entries: tuple[tuple[str, dict[str, Any]], ...] = (
         ("session.opened", {"business": BUSINESS, "customer": ADA}),
         ("text", told),
         ("model.call", {**call, "body": [f'{{"{session}": 1}}']}),
@@ -39,10 +39,9 @@ async def says(store: Store, conversation: str, session: str) -> None:
         ("weather.changed", {}),
     )
     for number, (kind, data) in enumerate(entries):
-        fields = {"kind": kind, "conversation": conversation, "session": session}
-        await store.client.xadd(
-            keys.LOG, {**fields, "data": json.dumps(data)}, id=f"1700000000000-{number}"
-        )
+        fields: dict[Any, Any] = {"kind": kind, "conversation": conversation, "session": session}
+        fields["data"] = json.dumps(data)
+        await store.client.xadd(keys.LOG, fields, id=f"1700000000000-{number}")
 
 
 async def test_equal_ids_of_two_redis_are_ten_records(store: Store, database: Database) -> None:
@@ -70,7 +69,7 @@ async def test_the_same_redis_is_the_same_origin_again(store: Store, database: D
         await Customer(store).talks("Hello", "Hi")
         await taker_of(store, database).once()
     (only,) = rows(database, tables.origins)
-    assert only["n"] == 0
+    assert only["number"] == 0
     assert await store.id_key() not in str(only)
 
 

@@ -17,10 +17,10 @@ NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 def upgrade() -> None:
     op.create_table(
         "origins",
-        sa.Column("n", NUMBER, autoincrement=False, nullable=False),
+        sa.Column("number", NUMBER, autoincrement=False, nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("first_seen_ms", sa.BigInteger(), nullable=False),
-        sa.PrimaryKeyConstraint("n"),
+        sa.PrimaryKeyConstraint("number"),
         sa.UniqueConstraint("name"),
     )
     connection = op.get_bind()
