@@ -129,13 +129,13 @@ end
 if ask ~= '' and over then refuse(over) end
 if ask ~= '' then return {2, ask} end
 
--- Found late, it keeps its place before what came after it. But a turn that is under way takes the
--- first ones out when it ends: then it stands behind them.
+-- Found late, it keeps its place before what came after it: Twilio tells when it came in whole seconds.
+-- But a turn that is under way takes the first ones out when it ends: then it stands behind them.
 local at = rules.sent_ms > 0 and math.min(rules.sent_ms, now) or now
 local item, later = at .. ' ' .. session .. ' ' .. ARGV[2], nil
 if at < now and redis.call('HEXISTS', KEYS[10], ARGV[1]) == 0 then
   for _, waiting in ipairs(redis.call('LRANGE', KEYS[8], 0, -1)) do
-    if not later and tonumber(string.match(waiting, '^%d+')) > at then later = waiting end
+    if not later and tonumber(string.match(waiting, '^%d+')) > at + 999 then later = waiting end
   end
 end
 if later then
