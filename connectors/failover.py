@@ -6,7 +6,8 @@ Twilio knows what was sent. Until it was asked, nothing is sent or answered that
 
 - A part that waits is looked up first, as if its sending had been under way (see sender).
 - A text that waits is answered, unless Twilio has a message to its customer that came after it and
-  of which Redis does not know. That message was the answer; it goes on record as such.
+  of which Redis does not know. That message was the answer; it goes on record as such. Where it
+  may have been the answer to an earlier text only, the customer gets the plain sentence as well.
 - A text of which Redis does not know is found by the reconciler, which looks at once; turns wait
   for it, so that it keeps its place before what came later.
 
@@ -19,6 +20,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import structlog
 
@@ -33,21 +35,19 @@ from connectors.twilio_api import SentMessage, TwilioApi, has_words
 log = structlog.get_logger(__name__)
 
 # The clocks of two servers may differ by so much.
-CLOCKS_MS = 5_000
+CLOCKS_MS = 1_000
 # A request that was under way is over, and Twilio lists what came of it.
 SETTLED_SECONDS = REQUEST_MS / 1000 + LISTED_WITHIN_SECONDS
 # Turns wait for the reconciler's look, but not longer than this, whatever Twilio does.
 RECONCILED_WITHIN_SECONDS = 10.0
 LOOK_AGAIN_SECONDS = 0.5
 ASK_AGAIN_SECONDS = 1.0
-# Texts that came within so long may have been one turn with the first of them.
-TOGETHER_MS = 2_000
 # Twilio tells when a message was made in whole seconds, and no answer is made in less than this.
 AT_LEAST_SECONDS = 0.5
 
 MAY_BE_UNANSWERED = (
-    "it came while an earlier text was answered, just before a failover of Redis:"
-    " as far as Twilio tells it was answered, too, but that is not certain"
+    "it came while an earlier text was answered, just before a failover of Redis: whether it was"
+    " answered, too, is not certain"
 )
 
 
@@ -84,6 +84,7 @@ class FailoverGuard:
     `turn` is who answers; `recover` commits texts with the messages that were their answer, and the
     reason why that is not certain, or "". `reconciled_for` tells up to which change of the server
     the reconciler has looked. `release` gives a claim back for so many seconds, uncounted.
+    `settle_ms` is how long after a text its customer may send more.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class FailoverGuard:
         recover: Callable[[Claim, Sequence[SentMessage], str], Awaitable[None]],
         reconciled_for: Callable[[], int],
         release: Callable[[Claim, float], Awaitable[None]],
+        settle_ms: int,
     ) -> None:
         self.changes = changes
         self.outbox = outbox
@@ -103,6 +105,7 @@ class FailoverGuard:
         self.recover = recover
         self.reconciled_for = reconciled_for
         self.release = release
+        self.settle_ms = settle_ms
 
     async def handle(self, claim: Claim) -> None:
         """Have the texts answered, unless they were, or nobody can know yet."""
@@ -132,7 +135,8 @@ class FailoverGuard:
                 texts=answered,
                 messages=len(said),
             )
-            why = "" if _were_together(texts[:answered]) else MAY_BE_UNANSWERED
+            sure = _were_together(texts[:answered], self.settle_ms)
+            why = "" if sure else MAY_BE_UNANSWERED
             await self.recover(replace(claim, items=claim.items[:answered]), said, why)
         elif self.changes.is_under_way(texts[0].accepted_ms):
             await self.release(claim, ASK_AGAIN_SECONDS)
@@ -163,13 +167,19 @@ class FailoverGuard:
 
 
 def _answered(texts: Sequence[WaitingText], said: Sequence[SentMessage]) -> int:
-    """How many of the texts had come when the last of the messages was made."""
+    """How many of the texts, with all that stand before them, had come when the last of the
+    messages was made."""
     last = max((message.created_seconds for message in said), default=0.0)
-    return sum(text.accepted_ms / 1000 <= last + AT_LEAST_SECONDS for text in texts)
+    in_time = (text.accepted_ms / 1000 <= last + AT_LEAST_SECONDS for text in texts)
+    return max((n for n, is_answered in enumerate(in_time, 1) if is_answered), default=0)
 
 
-def _were_together(texts: Sequence[WaitingText]) -> bool:
-    return texts[-1].accepted_ms - texts[0].accepted_ms <= TOGETHER_MS
+def _were_together(texts: Sequence[WaitingText], settle_ms: int) -> bool:
+    """Did each come so soon after the one before that all of them were certainly one turn?"""
+    return all(
+        abs(later.accepted_ms - earlier.accepted_ms) <= settle_ms
+        for earlier, later in pairwise(texts)
+    )
 
 
 def _seconds_since(at_ms: int) -> float:

@@ -177,6 +177,7 @@ class Service:
             recover=recover,
             reconciled_for=lambda: self.reconciler.done_for_ms,
             release=release,
+            settle_ms=self.settings.reply_settle_ms,
         )
 
     def _runner(self, app: Sanic) -> TurnRunner:

@@ -170,8 +170,12 @@ class SessionStore(TrackerStore):
         await self._answer(turn, {"outcome": "more"})
 
     async def recover(self, turn: Turn, said: Sequence[SentMessage], why_unsure: str) -> None:
-        """Commit a turn that was answered before a failover, by these messages: nothing is sent."""
-        turn.reply.texts.clear()
+        """Commit a turn that was answered before a failover, by these messages.
+
+        Nothing is sent, unless some of its texts may be unanswered: then a plain sentence is.
+        """
+        sorry = [prepared(turn.assistant.texts.apology, turn.reply.style)]
+        turn.reply.texts[:] = sorry if why_unsure else []
         text = turn.texts[-1].text
         to = (turn.conversation, turn.session, text.business, text.customer)
         parts = [Part.new(*to, message.body, message.created_seconds) for message in said]
@@ -200,7 +204,8 @@ class SessionStore(TrackerStore):
                 metadata=message.metadata,
             ),
         ]
-        said = [part.body for part in sent] or (turn.reply.texts and turn.laid_out().messages)
+        said = [part.body for part in sent]
+        said += turn.laid_out().messages if turn.reply.texts else ()
         if said:
             uttered = BotUttered("\n".join(said), metadata=metadata)
             events += [uttered, ActionExecuted("action_listen")]

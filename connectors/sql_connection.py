@@ -61,13 +61,20 @@ class Limits:
 LIMITS = Limits(statement=WAIT_SECONDS, lock=WAIT_SECONDS, idle=WAIT_SECONDS)
 
 
-def limit(engine: Engine, limits: Limits) -> None:
-    """Every transaction of this engine, PostgreSQL's, begins with these limits."""
+def limited(url: URL, limits: Limits, **options: Any) -> Engine:
+    """An engine of PostgreSQL's whose every transaction begins with these limits."""
+    # Not for everybody: most have no PostgreSQL.
+    from connectors.postgresql_wait import LimitedConnection, limit_waiting
+
+    limit_waiting()
+    libpq = {**LIBPQ, "connection_factory": LimitedConnection}
+    engine = create_engine(url, future=True, connect_args=libpq, **options)
 
     def begin(connection: Connection) -> None:
         connection.exec_driver_sql(limits.set_local())
 
     event.listen(engine, "begin", begin)
+    return engine
 
 
 def located(address: str) -> URL:
@@ -107,9 +114,7 @@ def make_in_turn(connection: Connection) -> None:
 
 def _open(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        engine = create_engine(url, future=True, poolclass=NullPool, connect_args=LIBPQ)
-        limit(engine, LIMITS)
-        return engine
+        return limited(url, LIMITS, poolclass=NullPool)
     waits = {"timeout": WAIT_SECONDS}
     engine = create_engine(url, future=True, poolclass=NullPool, connect_args=waits)
     event.listen(engine, "connect", _prepare)

@@ -67,7 +67,7 @@ class Turn:
 
     @classmethod
     def of(cls, claim: Claim, assistants: Assistants) -> Turn:
-        waiting = [WaitingText.read(item) for item in claim.items]
+        waiting = sorted((WaitingText.read(item) for item in claim.items), key=_came)
         session = waiting[-1].session
         assistant = assistants.standing_in_for(waiting[-1].text.business)
         return cls(
@@ -158,6 +158,13 @@ class Turn:
                 ],
             },
         )
+
+
+def _came(waiting: WaitingText) -> int:
+    """When the text came, for its place among others. One that was found at Twilio may stand behind
+    what came later; Twilio tells whole seconds, which stand for their end."""
+    at = waiting.accepted_ms
+    return at + 999 if at % 1000 == 0 else at
 
 
 def _understood(words: str, left_open: LeftOpen) -> tuple[str, dict[str, Any] | None]:

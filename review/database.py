@@ -23,7 +23,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.pool import QueuePool
 
 from connectors.settings import ROOT
-from connectors.sql_connection import LIBPQ, Limits, limit
+from connectors.sql_connection import Limits, limited
 from review.errors import DatabaseUnavailable
 
 BUSY_SECONDS = 15.0
@@ -33,6 +33,7 @@ POOL_SECONDS = 15.0
 LIMITS = Limits(statement=60, lock=BUSY_SECONDS, idle=10)
 # A big migration takes the time that it takes, and steps of Python lie between its statements.
 LIMITS_OF_MIGRATIONS = Limits(statement=0, lock=BUSY_SECONDS, idle=60)
+MIGRATION_SECONDS = 12 * 3600.0  # by our own clock, see postgresql_wait
 # One writer at a time, on PostgreSQL too: the order of records is then the order of commits.
 WRITER = 7270071
 MERGED_PAGES = 500
@@ -79,13 +80,25 @@ class Database:
 
     def migrate(self) -> None:
         """Bring the tables to what this version needs; several processes may do so at once."""
-        with self.writing() as connection:
-            if not self.is_sqlite:
-                connection.exec_driver_sql(LIMITS_OF_MIGRATIONS.set_local())
+        with self.writing() as connection, self._unhurried(connection):
             config = Config()
             config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    @contextmanager
+    def _unhurried(self, connection: Connection) -> Iterator[None]:
+        """A transaction in which a statement may take as long as it takes."""
+        if self.is_sqlite:
+            yield
+            return
+        connection.exec_driver_sql(LIMITS_OF_MIGRATIONS.set_local())
+        limited_here = connection.connection.dbapi_connection
+        usual, limited_here.answer_seconds = limited_here.answer_seconds, MIGRATION_SECONDS
+        try:
+            yield
+        finally:
+            limited_here.answer_seconds = usual
 
     def purge(self) -> None:
         """Take what was deleted out of the file, too: words stay in SQLite's index until then.
@@ -161,16 +174,14 @@ def _first_line(error: DBAPIError) -> str:
 
 
 def _postgresql(url: Any, limits: Limits) -> Engine:
-    engine = sql.create_engine(
+    engine = limited(
         url,
-        future=True,
+        limits,
         pool_pre_ping=True,
         pool_size=10,
         pool_timeout=POOL_SECONDS,
         executemany_mode="values_plus_batch",  # or each row is a way there and back
-        connect_args=LIBPQ,
     )
-    limit(engine, limits)
     sql.event.listen(engine, "handle_error", _leave)
     return engine
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -16,7 +17,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sql
 
-from connectors import keys
+from connectors import keys, postgresql_wait
+from connectors.postgresql_wait import LimitedConnection
 from connectors.sql_connection import Limits
 from connectors.store import Store
 from review import database as review_database
@@ -122,6 +124,39 @@ def test_a_migration_has_no_limit_for_a_statement(
     monkeypatch.setattr("review.database.command.upgrade", upgrade)
     postgresql_log.migrate()
     assert seen == ["0"]
+
+
+def test_a_server_that_is_frozen_is_noticed_by_our_own_clock(
+    postgresql_log: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its kernel acknowledges what we send, and its own limits do not hold."""
+    with postgresql_log.reading() as connection:
+        backend = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+    monkeypatch.setattr(LimitedConnection, "answer_seconds", 0.5)
+    os.kill(backend, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        with (
+            pytest.raises(DatabaseUnavailable, match=r"has not answered in 0\.5 s"),
+            postgresql_log.reading() as connection,
+        ):
+            connection.exec_driver_sql("SELECT 1")
+        assert time.monotonic() - began < 3
+    finally:
+        os.kill(backend, signal.SIGCONT)
+    with postgresql_log.reading() as connection:
+        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+
+
+def test_a_server_that_accepts_and_says_nothing_is_not_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(postgresql_wait, "CONNECT_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        database = Database.at(f"postgresql://nobody@127.0.0.1:{silent.getsockname()[1]}/x")
+        with pytest.raises(DatabaseUnavailable, match="has not answered"), database.reading():
+            pass
+        database.close()
 
 
 @contextmanager
