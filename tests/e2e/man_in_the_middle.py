@@ -130,6 +130,8 @@ def main() -> int:
     for outcome in rows(only, seed, folder, Load(), progress):
         red += not outcome.clean
         print(outcome.row(), flush=True)
+        if not outcome.clean:
+            progress(str(outcome))
     print(f"\nseed {seed}: " + (f"{red} rows not clean" if red else "every row is clean"))
     return 1 if red else 0
 
