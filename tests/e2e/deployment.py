@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import redis
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine.url import make_url
 
+from connectors import keys
+from connectors.dead_letters import DeadLetter
+from connectors.inbox import WaitingText
 from connectors.wire import HEALTH_PATH
 from local.parts import child_environ
 from local.ports import free_port
@@ -59,6 +63,17 @@ class Deployment:
             if name in self.links:
                 self.links[name].lead(port, keep_standing)
 
+    def dead_letters(self) -> set[str]:
+        """The texts that somebody is asked to look at, by their SIDs."""
+        port = (
+            self.data.named_by_sentinels().port
+            if self.data.sentinels
+            else self.links["rasa-redis"].target
+        )
+        with redis.Redis(port=port, decode_responses=True) as client:
+            letters = [DeadLetter.read(line) for line in client.lrange(keys.DEAD_LETTERS, 0, -1)]
+        return {WaitingText.read(item).text.sid for letter in letters for item in letter.items}
+
     def known_to_sql(self, sids: set[str]) -> set[str]:
         """Which of these texts the session log has in SQL."""
         engine = create_engine(self.sql_url)
@@ -95,8 +110,8 @@ def deployment(
         }
 
         def environ(who: str, **settings: str) -> dict[str, str]:
-            redis = links.get(f"{who}-redis")
-            url = f"redis://127.0.0.1:{redis.port}/0" if redis else data.url
+            link = links.get(f"{who}-redis")
+            url = f"redis://127.0.0.1:{link.port}/0" if link else data.url
             return {**_environ(rasa_port), "REDIS_URL": url, **settings}
 
         rasa = Process(

@@ -163,6 +163,7 @@ class Outage:
     def _verdict(self) -> Outcome:
         found, outcome = self._heard(), self.outcome
         found.began, found.ended, found.health = outcome.began, outcome.ended, outcome.health
+        found.set_aside(self.business.dead_letters())
         found.not_in_sql = self._missing_in_sql(set(found.acknowledged.values()))
         return found
 

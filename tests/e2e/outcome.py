@@ -19,6 +19,7 @@ _COLUMNS = (
     ("texts", 5),
     ("acked", 5),
     ("lost", 4),
+    ("dead letters", 12),
     ("doubled", 7),
     ("order", 5),
     ("sorry", 5),
@@ -57,6 +58,7 @@ class Outcome:
     texts: int = 0
     acknowledged: dict[str, str] = field(default_factory=dict)  # SID by token
     lost: list[str] = field(default_factory=list)
+    dead_letters: list[str] = field(default_factory=list)  # not answered, and somebody is told so
     doubled: list[str] = field(default_factory=list)
     out_of_order: list[str] = field(default_factory=list)
     apologies: int = 0
@@ -86,6 +88,11 @@ class Outcome:
         ]
         self.said += [_seconds(message["created"]) for message in sent]
         self.refused += [at for t, _ in texts for at in _refusals(t)]
+
+    def set_aside(self, sids: set[str]) -> None:
+        """What was not answered and is among these dead letters is not lost in silence."""
+        self.dead_letters = [name for name in self.lost if self.acknowledged[name] in sids]
+        self.lost = [name for name in self.lost if name not in self.dead_letters]
 
     @property
     def clean(self) -> bool:
@@ -122,6 +129,7 @@ class Outcome:
             self.texts,
             len(self.acknowledged),
             len(self.lost),
+            len(self.dead_letters),
             len(self.doubled),
             len(self.out_of_order),
             self.apologies,
@@ -134,7 +142,12 @@ class Outcome:
         return " ".join(f"{value!s:<{w}}" for value, (_, w) in cells) + f" {self.health_during()}"
 
     def __str__(self) -> str:
-        found = {"lost": self.lost, "doubled": self.doubled, "out of order": self.out_of_order}
+        found = {
+            "lost": self.lost,
+            "dead letters": self.dead_letters,
+            "doubled": self.doubled,
+            "out of order": self.out_of_order,
+        }
         told = [f"{what}: {' '.join(names)}" for what, names in found.items() if names]
         return "; ".join([f"{self.name}: {self.texts} texts", *told, self.health_during()])
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
 from typing import Any
+from weakref import WeakSet
 
 from local.ports import free_port
 
@@ -56,6 +57,7 @@ class TcpProxy:
         self._heard = asyncio.Event()  # no black hole
         self._heard.set()
         self._server: asyncio.Server | None = None
+        self._transports: WeakSet[asyncio.WriteTransport] = WeakSet()
         self._thread = threading.Thread(target=self._loop.run_forever)
 
     def open(self) -> None:
@@ -106,6 +108,10 @@ class TcpProxy:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        for transport in list(self._transports):
+            transport.abort()  # it may still have something to say to somebody who is frozen
+        for _ in range(3):
+            await asyncio.sleep(0)  # they are closed in the next passes of the loop
 
     async def _switch(self, fault: Fault) -> None:
         before, self.fault = self.fault, fault
@@ -139,6 +145,7 @@ class TcpProxy:
         await self._heard.wait()
 
     async def _accept(self, near: asyncio.StreamReader, back: asyncio.StreamWriter) -> None:
+        self._transports.add(back.transport)
         if self.fault is Fault.ACCEPT_AND_CLOSE:
             back.close()
             return
@@ -151,6 +158,7 @@ class TcpProxy:
         except OSError:
             back.close()
             return
+        self._transports.add(forth.transport)
         connection = _Connection(self, near, back, far, forth)
         self._standing.add(connection)
         try:
