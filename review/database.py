@@ -93,12 +93,12 @@ class Database:
             yield
             return
         connection.exec_driver_sql(LIMITS_OF_MIGRATIONS.set_local())
-        limited_here = connection.connection.dbapi_connection
-        usual, limited_here.answer_seconds = limited_here.answer_seconds, MIGRATION_SECONDS
+        its_own = connection.connection.dbapi_connection
+        its_own.answer_seconds = MIGRATION_SECONDS
         try:
             yield
         finally:
-            limited_here.answer_seconds = usual
+            del its_own.answer_seconds
 
     def purge(self) -> None:
         """Take what was deleted out of the file, too: words stay in SQLite's index until then.

@@ -130,22 +130,21 @@ def test_a_server_that_is_frozen_is_noticed_by_our_own_clock(
     postgresql_log: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its kernel acknowledges what we send, and its own limits do not hold."""
-    with postgresql_log.reading() as connection:
-        backend = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
     monkeypatch.setattr(LimitedConnection, "answer_seconds", 0.5)
-    os.kill(backend, signal.SIGSTOP)
+    backend, began = 0, time.monotonic()
     try:
-        began = time.monotonic()
         with (
             pytest.raises(DatabaseUnavailable, match=r"has not answered in 0\.5 s"),
             postgresql_log.reading() as connection,
         ):
+            backend = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+            os.kill(backend, signal.SIGSTOP)
             connection.exec_driver_sql("SELECT 1")
         assert time.monotonic() - began < 3
+        with postgresql_log.reading() as connection:  # on another connection
+            assert connection.exec_driver_sql("SELECT 1").scalar() == 1
     finally:
         os.kill(backend, signal.SIGCONT)
-    with postgresql_log.reading() as connection:
-        assert connection.exec_driver_sql("SELECT 1").scalar() == 1
 
 
 def test_a_server_that_accepts_and_says_nothing_is_not_waited_for(
