@@ -36,6 +36,9 @@ log = structlog.get_logger(__name__)
 
 # The clocks of two servers may differ by so much.
 CLOCKS_MS = 1_000
+# What waits longer than this, or comes back later, was not on its way when the server changed: it
+# is a dead letter that is tried again, whose message Redis may have forgotten since (see keys).
+LONGEST_MS = 24 * 3600 * 1000
 # A request that was under way is over, and Twilio lists what came of it.
 SETTLED_SECONDS = REQUEST_MS / 1000 + LISTED_WITHIN_SECONDS
 # Turns wait for the reconciler's look, but not longer than this, whatever Twilio does.
@@ -60,7 +63,9 @@ class ServerChanges:
 
     def is_unsure(self, at_ms: int) -> bool:
         """May what was done since then be forgotten?"""
-        return at_ms < self.store.server_changed_ms + CLOCKS_MS
+        changed_ms = self.store.server_changed_ms
+        is_before = changed_ms - LONGEST_MS < at_ms < changed_ms + CLOCKS_MS
+        return is_before and _seconds_since(changed_ms) < LONGEST_MS / 1000
 
     def is_under_way(self, at_ms: int) -> bool:
         """May a request to Twilio, made by whoever was there before a failover, still come true?"""

@@ -231,6 +231,17 @@ async def test_turns_wait_for_the_reconciler_which_finds_what_was_lost(
     assert survivor.office.assistant.heard == ["first\nsecond"]
 
 
+async def test_what_is_older_than_the_change_by_a_day_is_not_asked_about(store: Store) -> None:
+    changes, now_ms = ServerChanges(store), int(time.time() * 1000)
+    assert not changes.is_unsure(1), "the server has never changed"
+    store.server_changed_ms = now_ms - 1_000
+    hour_ms = 3_600_000
+    asked = {age: changes.is_unsure(now_ms - age * hour_ms) for age in (1, 23, 25, 100)}
+    assert asked == {1: True, 23: True, 25: False, 100: False}
+    store.server_changed_ms = now_ms - 25 * hour_ms
+    assert not changes.is_unsure(now_ms - 26 * hour_ms)
+
+
 async def test_without_a_failover_twilio_is_not_asked(survivor: Survivor) -> None:
     await survivor.twilio.close()  # it could not be
     survivor.start()
