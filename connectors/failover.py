@@ -48,6 +48,9 @@ ASK_AGAIN_SECONDS = 1.0
 # Twilio tells when a message was made in whole seconds, and no answer is made in less than this.
 AT_LEAST_SECONDS = 0.5
 
+# Twilio's words for a message that never left.
+NEVER_SENT = ("failed", "canceled")
+
 MAY_BE_UNANSWERED = (
     "it came while an earlier text was answered, just before a failover of Redis: whether it was"
     " answered, too, is not certain"
@@ -65,14 +68,12 @@ class ServerChanges:
         """May what was done since then be forgotten?"""
         changed_ms = self.store.server_changed_ms
         is_before = changed_ms - LONGEST_MS < at_ms < changed_ms + CLOCKS_MS
-        return is_before and _seconds_since(changed_ms) < LONGEST_MS / 1000
+        return is_before and time.time() * 1000 < changed_ms + LONGEST_MS
 
     def is_under_way(self, at_ms: int) -> bool:
         """May a request to Twilio, made by whoever was there before a failover, still come true?"""
-        failover_ms = self.store.failover_ms
-        return (
-            at_ms < failover_ms + CLOCKS_MS and _seconds_since(failover_ms) < self.settled_seconds
-        )
+        is_before = at_ms < self.store.failover_ms + CLOCKS_MS
+        return is_before and self.store.failover_age_seconds < self.settled_seconds
 
     def as_asked(self, part: Part) -> Part:
         """The part as if Twilio had been asked for it: whoever handles it looks it up first."""
@@ -118,11 +119,13 @@ class FailoverGuard:
             await self.release(claim, LOOK_AGAIN_SECONDS)
             return
         texts = [WaitingText.read(item) for item in claim.items]
-        if not self.changes.is_unsure(texts[0].accepted_ms):
+        # One that was found at Twilio may stand behind what came later.
+        first = min(texts, key=lambda text: text.accepted_ms)
+        if not self.changes.is_unsure(first.accepted_ms):
             await self.turn(claim)
             return
         try:
-            said = await self._said_since(claim.conversation, texts[0])
+            said = await self._said_since(claim.conversation, first)
         except (SendRefused, SendUnavailable, SendUnknown) as error:
             log.warning("failover.cannot_ask", conversation=claim.conversation, reason=str(error))
             await self.release(claim, ASK_AGAIN_SECONDS)
@@ -143,21 +146,22 @@ class FailoverGuard:
             sure = _were_together(texts[:answered], self.settle_ms)
             why = "" if sure else MAY_BE_UNANSWERED
             await self.recover(replace(claim, items=claim.items[:answered]), said, why)
-        elif self.changes.is_under_way(texts[0].accepted_ms):
+        elif any(self.changes.is_under_way(text.accepted_ms) for text in texts):
             await self.release(claim, ASK_AGAIN_SECONDS)
         else:
             await self.turn(claim)
 
     def _awaits_reconciler(self) -> bool:
-        failover_ms = self.changes.store.failover_ms
-        is_news = _seconds_since(failover_ms) < RECONCILED_WITHIN_SECONDS
-        return is_news and self.reconciled_for() < failover_ms
+        store = self.changes.store
+        is_fresh = store.failover_age_seconds < RECONCILED_WITHIN_SECONDS
+        return is_fresh and self.reconciled_for() < store.failover_ms
 
     async def _said_since(self, conversation: str, first: WaitingText) -> list[SentMessage]:
         """Messages at Twilio of which nothing is known here, oldest first. Raises as that does."""
         text = first.text
         since = first.accepted_ms / 1000 - 1
-        sent = await self.twilio.sent_to(text.business, text.customer, since)
+        listed = await self.twilio.sent_to(text.business, text.customer, since)
+        sent = [message for message in listed if message.status not in NEVER_SENT]
         if not sent:
             return []
         bodies = [part.body for part in await self.outbox.of(conversation)]
@@ -185,7 +189,3 @@ def _were_together(texts: Sequence[WaitingText], settle_ms: int) -> bool:
         abs(later.accepted_ms - earlier.accepted_ms) <= settle_ms
         for earlier, later in pairwise(texts)
     )
-
-
-def _seconds_since(at_ms: int) -> float:
-    return time.time() - at_ms / 1000

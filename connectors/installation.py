@@ -27,6 +27,7 @@ RENEW_SECONDS = 10.0
 AGAIN_SECONDS = 1.0
 # Whoever held it may just have been killed.
 WAIT_SECONDS = LEASE_SECONDS + 2.0
+NOT_COMPARED = "whose session log is in this Redis was not compared yet"
 # A database that is away must not keep anybody from starting: it is compared later.
 START_SECONDS = 3.0
 
@@ -47,6 +48,7 @@ class Installation:
         self.wait_seconds = WAIT_SECONDS if wait_seconds is None else wait_seconds
         self.lease_seconds = lease_seconds
         self.conflict = ""
+        self.is_compared = False
         self._identity = ""
 
     async def join(self) -> None:
@@ -85,6 +87,10 @@ class Installation:
                 self.conflict = str(error)
             await asyncio.sleep(RENEW_SECONDS)
 
+    def not_ours(self) -> str:
+        """Why nothing may be taken from the stream yet, or ''."""
+        return self.conflict or ("" if self.is_compared else NOT_COMPARED)
+
     async def hold(self, seconds: float | None = None) -> None:
         """Take or renew the lease. Raises StoreUnavailable and AnotherInstallation."""
         identity = await self._known(seconds)
@@ -95,6 +101,7 @@ class Installation:
         )
         if not held:
             raise AnotherInstallation(_who(json.loads(told)))
+        self.is_compared = True
         if told and told != identity:
             log.warning("installation.session_log_moved", then="the log goes on in this database")
 

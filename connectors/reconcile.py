@@ -11,7 +11,13 @@ import async_timeout
 import structlog
 
 from connectors import keys
-from connectors.errors import SendRefused, SendUnavailable, SendUnknown, StoreUnavailable
+from connectors.errors import (
+    SendRefused,
+    SendUnavailable,
+    SendUnknown,
+    SmsError,
+    StoreUnavailable,
+)
 from connectors.house_rules import TOO_OLD
 from connectors.ids import mask
 from connectors.inbox import Inbox
@@ -63,15 +69,29 @@ class Reconciler:
         began, store = time.time(), self.inbox.store
         first = float(await store.get(keys.RECONCILED_FIRST) or began)
         last = float(await store.get(keys.RECONCILED_LAST) or began)
-        found = 0
+        found, failures = 0, list[SmsError]()
         for number in self.numbers():
-            for received in await self.twilio.received(number, max(first, last - OVERLAP_SECONDS)):
-                found += await self._take(received)
+            try:
+                since = max(first, last - OVERLAP_SECONDS)
+                for received in await self.twilio.received(number, since):
+                    found += await self._take(received, failures)
+            except (SendRefused, SendUnavailable, SendUnknown) as error:
+                failures.append(error)  # the other numbers' texts are looked for all the same
+        if failures:
+            raise failures[0]
         await store.put(keys.RECONCILED_FIRST, str(first))
         await store.put(keys.RECONCILED_LAST, str(began))
         return found
 
-    async def _take(self, received: ReceivedText) -> bool:
+    async def _take(self, received: ReceivedText, failures: list[SmsError]) -> bool:
+        """What cannot be accepted now must not hold up a STOP that comes after it."""
+        try:
+            return await self._accept(received)
+        except StoreUnavailable as error:
+            failures.append(error)
+            return False
+
+    async def _accept(self, received: ReceivedText) -> bool:
         text, age = received.text, time.time() - received.sent_seconds
         # STOP counts however late it is heard of.
         late = age > ANSWER_SECONDS and not self.inbox.rules.request(text).ask

@@ -30,6 +30,17 @@ class _TlsPrimary(_Primary, SSLConnection):
     pass
 
 
+class _Sentinels(Sentinel):
+    """After a failure, or when there was no time for more, another one is asked first."""
+
+    async def discover_master(self, service_name: str) -> Any:
+        try:
+            return await super().discover_master(service_name)
+        except BaseException:
+            self.sentinels.append(self.sentinels.pop(0))
+            raise
+
+
 def connection_pool(url: str, *, connect_seconds: float) -> ConnectionPool[Any]:
     """A pool of redis-py's. Its connections have no limit of time but for connecting."""
     limits: dict[str, Any] = {"decode_responses": True, "socket_connect_timeout": connect_seconds}
@@ -37,7 +48,10 @@ def connection_pool(url: str, *, connect_seconds: float) -> ConnectionPool[Any]:
         limits["socket_keepalive"] = True
     if is_sentinel_url(url):
         return _pool_behind_sentinels(SentinelUrl.parse(url), limits)
-    return ConnectionPool.from_url(url, **limits)
+    pool: ConnectionPool[Any] = ConnectionPool.from_url(url, **limits)
+    # What the address says of them would come first.
+    pool.connection_kwargs = {**pool.connection_kwargs, **limits, "socket_timeout": None}
+    return pool
 
 
 def _pool_behind_sentinels(url: SentinelUrl, limits: dict[str, Any]) -> ConnectionPool[Any]:
@@ -53,8 +67,7 @@ def _pool_behind_sentinels(url: SentinelUrl, limits: dict[str, Any]) -> Connecti
     }
     return SentinelConnectionPool(
         url.name,
-        Sentinel(url.hosts, sentinel_kwargs=asked),
+        _Sentinels(url.hosts, sentinel_kwargs=asked),
         connection_class=_TlsPrimary if url.tls else _Primary,
-        **server,
-        **limits,
+        **{**server, **limits, "socket_timeout": None},
     )

@@ -92,12 +92,13 @@ class RedisPipeline:
         self._waiting: list[_Asked] = []
         self._sending: asyncio.Task[None] | None = None
         self._sending_since = 0.0
+        self._closing: asyncio.Future[None] | None = None  # kept, or nobody would do it
 
     async def ask(self, command: Command, seconds: float | None = None) -> Any:
         """The answer to one command, in so many seconds or the pipeline's own limit.
 
-        Raises redis' own errors. Of ResponseError it is known that Redis has done nothing; after
-        any other error it may have been done.
+        Raises redis' own errors. After ResponseError Redis has done nothing, unless it was a script
+        that failed midway; after any other error it may have been done.
         """
         asked = _Asked(command)
         self._waiting.append(asked)
@@ -206,7 +207,7 @@ class RedisPipeline:
             if took > self._limit_seconds + ABANDONED_AFTER_SECONDS:
                 log.error("redis.pipeline_abandoned", seconds=round(took, 1), then="connects anew")
                 self._sending.cancel()
-                self._connection = None
+                self._closing = asyncio.ensure_future(self._throw_away())
                 self._sending_since += took
                 self._sending = asyncio.create_task(self._send_all(), name="pipelines to redis")
 

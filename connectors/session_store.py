@@ -19,7 +19,7 @@ from rasa.shared.core.trackers import DialogueStateTracker
 from connectors import keys, rasa_patches, rasa_speed
 from connectors.commit import OVER, Commit, Commits
 from connectors.dead_letters import DeadLetter
-from connectors.errors import NothingToSay, SessionOver
+from connectors.errors import NothingToSay, SessionOver, StoreUnavailable
 from connectors.follow_up import follow_up_of
 from connectors.handover import HELD, WAITING
 from connectors.layout import prepared
@@ -181,8 +181,11 @@ class SessionStore(TrackerStore):
         parts = [Part.new(*to, message.body, message.created_seconds) for message in said]
         letter = why_unsure and DeadLetter.new(turn.conversation, why_unsure, turn.claim.items)
         await self._answer(turn, {"outcome": "recovered"}, letter or None, parts)
-        for part, message in zip(parts, said, strict=True):
-            await self.outbox.know(part, message)
+        try:
+            for part, message in zip(parts, said, strict=True):
+                await self.outbox.know(part, message)
+        except StoreUnavailable as error:  # the turn is committed all the same
+            log.warning("failover.message_not_noted", reason=str(error))
 
     async def _answer(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from hashlib import sha1
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import hiredis
 import redis.asyncio as aioredis
+import structlog
 from redis.asyncio.connection import ConnectionPool
 from redis.exceptions import NoScriptError, RedisError, ResponseError
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     Client = aioredis.Redis[str]
 else:
     Client = aioredis.Redis
+
+log = structlog.get_logger(__name__)
 
 # Twilio waits 15 s, a customer less: better to say "not now" within a second or so. Nothing that is
 # asked here takes longer than this, whatever the connection does.
@@ -67,11 +71,13 @@ class Store:
         self._names = {name: sha1(text.encode()).hexdigest() for name, text in _SCRIPTS.items()}  # noqa: S324
         self._pipeline = RedisPipeline(self._connection, LIMIT_SECONDS, self._greet)
         self._id_key: str | None = None
+        self._is_told = False
         # When another server took over what is kept, or the same one after a restart, and when one
         # did that had been a replica: milliseconds since 1970, by Redis' clock; 0: never. What was
         # written before may have been lost, see failover.
         self.server_changed_ms = 0
         self.failover_ms = 0
+        self._failover_seen = float("-inf")  # by our own clock, which need not be Redis'
         self.has_changed = asyncio.Event()
 
     @classmethod
@@ -96,10 +102,27 @@ class Store:
         if isinstance(answer, Exception):
             raise answer
         changed_ms, failover_ms = answer
+        if changed_ms < 0 and not self._is_told:
+            log.warning(
+                "redis.server_is_not_told",
+                then="after a failover nothing is looked up at Twilio, and may be sent twice",
+                do="allow this account INFO",
+            )
+            self._is_told = True
+        self.note_change(changed_ms, failover_ms)
+
+    def note_change(self, changed_ms: int, failover_ms: int) -> None:
+        """When the server changed, and when a replica took over; what is older is known."""
         if changed_ms > self.server_changed_ms:
+            self.server_changed_ms = changed_ms
             self.has_changed.set()
-        self.server_changed_ms = max(self.server_changed_ms, changed_ms)
-        self.failover_ms = max(self.failover_ms, failover_ms)
+        if failover_ms > self.failover_ms:
+            self.failover_ms, self._failover_seen = failover_ms, time.monotonic()
+
+    @property
+    def failover_age_seconds(self) -> float:
+        """For how long this process has known of the last failover."""
+        return time.monotonic() - self._failover_seen
 
     async def ask(self, command: Command, until: float | None = None) -> Any:
         """The answer to one command, within LIMIT_SECONDS; or `until` then, by the loop's clock.

@@ -77,7 +77,7 @@ def create_app(
     """
     prices, assistants = Prices.load(), LiveAssistants(settings.assistants_folder)
     installation = Installation(store, lambda: database_id(settings.session_log_url))
-    taker = Taker(store, database, Projection(prices), lambda: installation.conflict)
+    taker = Taker(store, database, Projection(prices), installation.not_ours)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:

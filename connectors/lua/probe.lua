@@ -18,7 +18,14 @@ end
 -- Accounts may lack the right to ask this; then it is guessed.
 local records = redis.call('XLEN', KEYS[4])
 local bytes = redis.pcall('MEMORY', 'USAGE', KEYS[4])
-if type(bytes) ~= 'number' then bytes = bytes == false and 0 or records * 800 end
+if type(bytes) ~= 'number' then
+  local size, last = 0, redis.call('XREVRANGE', KEYS[4], '+', '-', 'COUNT', 50)
+  for _, entry in ipairs(last) do
+    size = size + 100
+    for _, field in ipairs(entry[2]) do size = size + #field end
+  end
+  bytes = #last > 0 and math.floor(records * size / #last) or 0
+end
 
 local limit = tonumber(ARGV[1])
 local info = redis.pcall('INFO', 'memory')

@@ -26,7 +26,7 @@ async def test_a_part_that_was_sent_is_not_sent_again(idle: Post) -> None:
     await idle.leave(hello)
     now_ms = int(time.time() * 1000)
     await idle.api.send(replace(hello, asked_ms=now_ms))
-    store.server_changed_ms = store.failover_ms = now_ms + 10
+    store.note_change(now_ms + 10, now_ms + 10)
     async with working(idle):
         await idle.all_settled()
     assert idle.received() == ["hello"]
@@ -35,7 +35,8 @@ async def test_a_part_that_was_sent_is_not_sent_again(idle: Post) -> None:
 async def test_a_part_that_was_not_sent_waits_until_that_is_certain(idle: Post) -> None:
     store = idle.outbox.store
     await idle.leave(part("hello"))
-    store.server_changed_ms = store.failover_ms = int(time.time() * 1000)
+    now_ms = int(time.time() * 1000)
+    store.note_change(now_ms, now_ms)
     async with working(idle):
         await until(lambda: time.time() * 1000 > store.failover_ms + 1_000)
         assert idle.received() == []
@@ -47,7 +48,7 @@ async def test_a_part_that_was_not_sent_waits_until_that_is_certain(idle: Post) 
 
 async def test_after_a_restart_it_is_sent_as_soon_as_twilio_does_not_know_it(idle: Post) -> None:
     await idle.leave(part("hello"))
-    idle.outbox.store.server_changed_ms = int(time.time() * 1000)
+    idle.outbox.store.note_change(int(time.time() * 1000), 0)
     async with working(idle):
         await idle.all_settled()
     assert idle.received() == ["hello"]
@@ -55,7 +56,8 @@ async def test_after_a_restart_it_is_sent_as_soon_as_twilio_does_not_know_it(idl
 
 async def test_what_is_put_there_afterwards_is_sent_at_once(idle: Post) -> None:
     store = idle.outbox.store
-    store.server_changed_ms = store.failover_ms = int(time.time() * 1000) - 10_000
+    long_ago_ms = int(time.time() * 1000) - 10_000
+    store.note_change(long_ago_ms, long_ago_ms)
     await idle.leave(part("hello"))
     async with working(idle):
         await idle.all_settled()
