@@ -147,9 +147,8 @@ class Store:
         with unavailable_is_named():
             try:
                 return await self.ask(words, until)
-            except NoScriptError:
-                await self.ask(["SCRIPT", "LOAD", _SCRIPTS[name]], until)
-                return await self.ask(words, until)
+            except NoScriptError:  # it is remembered from now on
+                return await self.ask(["EVAL", _SCRIPTS[name], *words[2:]], until)
 
     async def ping(self) -> None:
         with unavailable_is_named():
