@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import hiredis
@@ -116,8 +117,12 @@ class RedisPipeline:
         sending, self._sending = self._sending, None
         if sending is not None:
             sending.cancel()
+            await asyncio.wait({sending}, timeout=self._limit_seconds)
         self._fail(self._take(), NotConnected("the connection to Redis is closed"))
-        await self._throw_away()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(RedisError, OSError):
+                await connection.disconnect()
 
     async def _send_all(self) -> None:
         this = asyncio.current_task()

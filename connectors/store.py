@@ -124,14 +124,14 @@ class Store:
         """For how long this process has known of the last failover."""
         return time.monotonic() - self._failover_seen
 
-    async def ask(self, command: Command, until: float | None = None) -> Any:
-        """The answer to one command, within LIMIT_SECONDS; or `until` then, by the loop's clock.
+    async def ask(self, command: Command) -> Any:
+        """The answer to one command, within LIMIT_SECONDS.
 
         What a server refuses because it is none to write to at the moment is asked again, perhaps
         of another server. Raises redis' own errors.
         """
         loop = asyncio.get_running_loop()
-        until = until or loop.time() + LIMIT_SECONDS
+        until = loop.time() + LIMIT_SECONDS
         while True:
             try:
                 return await self._pipeline.ask(command, until - loop.time())
@@ -142,13 +142,12 @@ class Store:
 
     async def step(self, name: str, names: Sequence[str], arguments: Sequence[object]) -> Any:
         """Run one atomic step. Raises StoreUnavailable; then it may or may not have happened."""
-        until = asyncio.get_running_loop().time() + LIMIT_SECONDS
         words = ["EVALSHA", self._names[name], str(len(names)), *names, *map(str, arguments)]
         with unavailable_is_named():
             try:
-                return await self.ask(words, until)
-            except NoScriptError:  # it is remembered from now on
-                return await self.ask(["EVAL", _SCRIPTS[name], *words[2:]], until)
+                return await self.ask(words)
+            except NoScriptError:  # it is remembered from now on, so this is waited for once more
+                return await self.ask(["EVAL", _SCRIPTS[name], *words[2:]])
 
     async def ping(self) -> None:
         with unavailable_is_named():

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 # A timer that goes off so much too late tells of this process: it was stopped, or busy. What came
-# meanwhile lies in the socket and gets as long again to be read.
+# meanwhile lies in the socket, and gets a moment to be read.
 STOOD_STILL_SECONDS = 0.05
+MOMENT_SECONDS = 0.25
 
 
 class PatientTimer:
@@ -27,7 +28,7 @@ class PatientTimer:
         if self._loop.time() - self._due < STOOD_STILL_SECONDS:
             self._ring()
         else:
-            self._handle = self._loop.call_later(STOOD_STILL_SECONDS, self._ring)
+            self._handle = self._loop.call_later(MOMENT_SECONDS, self._ring)
 
 
 @asynccontextmanager
