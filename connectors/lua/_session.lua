@@ -51,5 +51,5 @@ local function hand_to_sender(items, lane, wake, parts)
   if #parts == 0 or redis.call('ZSCORE', lane, ARGV[1]) then return end
   local awaited_until = tonumber(redis.call('HGET', KEYS[1], 'awaited_until') or 0)
   redis.call('ZADD', lane, math.max(now, awaited_until), ARGV[1])
-  redis.call('PUBLISH', wake, '')
+  redis.pcall('PUBLISH', wake, '')
 end

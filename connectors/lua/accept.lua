@@ -147,6 +147,6 @@ if redis.call('HEXISTS', KEYS[10], ARGV[1]) == 0 then
   -- Nobody is at this customer's texts: due when no more have come for a moment.
   local first = tonumber(string.match(redis.call('LINDEX', KEYS[8], 0), '^%d+'))
   redis.call('ZADD', KEYS[9], math.min(now + ARGV[5], first + ARGV[6]), ARGV[1])
-  redis.call('PUBLISH', ARGV[10], '')
+  redis.pcall('PUBLISH', ARGV[10], '')
 end
 return {1, ''}

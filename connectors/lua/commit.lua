@@ -91,7 +91,7 @@ local function take_out_the_texts()
   redis.call('LTRIM', KEYS[7], #given.texts, -1)
   redis.call('HDEL', KEYS[9], conversation)
   redis.call('HDEL', KEYS[10], conversation)
-  redis.call('PUBLISH', given.inbox_freed, '')
+  redis.pcall('PUBLISH', given.inbox_freed, '')
   local first = redis.call('LINDEX', KEYS[7], 0)
   if first then
     local last = redis.call('LINDEX', KEYS[7], -1)
@@ -100,7 +100,7 @@ local function take_out_the_texts()
       string.match(first, '^%d+') + given.settle_at_most_ms
     )
     redis.call('ZADD', KEYS[8], due, conversation)
-    redis.call('PUBLISH', given.inbox_wake, '')
+    redis.pcall('PUBLISH', given.inbox_wake, '')
   else
     redis.call('ZREM', KEYS[8], conversation)
   end

@@ -6,5 +6,5 @@ local session = redis.call('HGET', KEYS[1], 'id')
 if not session or redis.call('EXISTS', KEYS[7]) == 1 then return 0 end
 redis.call('RPUSH', KEYS[7], session)
 if redis.call('HEXISTS', KEYS[9], ARGV[1]) == 0 then redis.call('ZADD', KEYS[8], now, ARGV[1]) end
-redis.call('PUBLISH', ARGV[2], '')
+redis.pcall('PUBLISH', ARGV[2], '')
 return 1

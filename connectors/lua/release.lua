@@ -8,6 +8,6 @@ local time = redis.call('TIME')
 redis.call('HDEL', KEYS[2], ARGV[1])
 if ARGV[5] == '1' then redis.call('HINCRBY', KEYS[3], ARGV[1], -1) end
 redis.call('ZADD', KEYS[1], time[1] * 1000 + math.floor(time[2] / 1000) + ARGV[3], ARGV[1])
-redis.call('PUBLISH', ARGV[4], '')
-redis.call('PUBLISH', ARGV[6], '')
+redis.pcall('PUBLISH', ARGV[4], '')
+redis.pcall('PUBLISH', ARGV[6], '')
 return 1

@@ -27,7 +27,7 @@ if tonumber(ARGV[3]) >= tonumber(ARGV[7]) and redis.call('HGET', KEYS[3], 'await
   if waiting and redis.call('HEXISTS', KEYS[5], ARGV[6]) == 0 then
     local time = redis.call('TIME')
     redis.call('ZADD', KEYS[4], time[1] * 1000 + math.floor(time[2] / 1000), ARGV[6])
-    redis.call('PUBLISH', ARGV[9], '')
+    redis.pcall('PUBLISH', ARGV[9], '')
   end
 end
 if known ~= ARGV[1] and redis.call('HSETNX', KEYS[1], 'doubles', known) == 1 then return 2 end

@@ -8,6 +8,6 @@ if redis.call('LREM', KEYS[1], 1, ARGV[1]) == 0 then return 0 end
 for i = 5, #ARGV do redis.call('LPUSH', KEYS[3], ARGV[i]) end
 if redis.call('HEXISTS', KEYS[5], ARGV[2]) == 0 then
   redis.call('ZADD', KEYS[4], 0, ARGV[2])
-  redis.call('PUBLISH', ARGV[3], '')
+  redis.pcall('PUBLISH', ARGV[3], '')
 end
 return 1

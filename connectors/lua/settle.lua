@@ -53,6 +53,6 @@ if redis.call('LLEN', KEYS[1]) == 0 then
   redis.call('ZREM', KEYS[2], conversation)
 else
   redis.call('ZADD', KEYS[2], due, conversation)
-  redis.call('PUBLISH', ARGV[10], '')
+  redis.pcall('PUBLISH', ARGV[10], '')
 end
 return 1
