@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import structlog
@@ -18,6 +18,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from connectors.assistants import LiveAssistants
 from connectors.database_identity import database_id
 from connectors.errors import (
+    AnotherInstallation,
     HeldByAnother,
     NotAllowed,
     NotHeld,
@@ -166,6 +167,8 @@ async def _work(app: Starlette) -> None:
     """Everything that goes on beside the pages, once the database has its tables."""
     state = app.state
     await _open(state.settings, state.database)
+    with suppress(StoreUnavailable, AnotherInstallation):  # it goes on trying, and says so
+        await state.installation.hold()
     working = [
         keep_going("installation", state.installation.run),
         keep_going("session_log", state.taker.run),
