@@ -17,7 +17,6 @@ from connectors.probe import Probe, Prober
 log = structlog.get_logger(__name__)
 
 LOOK_EVERY_SECONDS = 1.0
-WARN_AT = 0.5
 
 
 class LogLimit:
@@ -42,12 +41,11 @@ class LogLimit:
         elif self._was_full and not probe.log_is_full:
             log.info("session_log.not_full", then="texts are accepted again")
         self._was_full = probe.log_is_full
-        is_long = 0 < probe.log_limit_bytes * WARN_AT <= probe.log_bytes
-        if is_long and not self._warned:
+        if probe.log_is_long and not self._warned:
             log.warning(
                 "session_log.half_full",
                 bytes=probe.log_bytes,
                 limit=probe.log_limit_bytes,
                 do="start the review app, or texts get 503 at the limit",
             )
-        self._warned = is_long
+        self._warned = probe.log_is_long

@@ -8,17 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import async_timeout
-
 from connectors import keys
 from connectors.errors import StoreUnavailable
 from connectors.store import Store
 
 # Whoever asks more often is told what was found last.
 FRESH_SECONDS = 0.5
-ANSWER_WITHIN_SECONDS = 2.5
 # The limit of the log stream is looked at every second. When nobody looks, texts are accepted.
 FULL_FOR_SECONDS = 10
+WARN_AT = 0.5
 LANES = ("inbox", "outbox")
 
 
@@ -47,6 +45,11 @@ class Probe:
     lanes: tuple[LaneProbe, ...]
     refused_today: Mapping[str, int]
 
+    @property
+    def log_is_long(self) -> bool:
+        """Is it time to look after whoever should take the log stream?"""
+        return 0 < self.log_limit_bytes * WARN_AT <= self.log_bytes
+
 
 class Prober:
     """Asks Redis at most twice a second, and has one question under way at a time.
@@ -67,7 +70,7 @@ class Prober:
         """How it stands now, or stood half a second ago. Raises StoreUnavailable, in time."""
         if not isinstance(self._found, Probe) or self._age_seconds > FRESH_SECONDS:
             if self._asking is None:
-                self._asking = asyncio.create_task(self._ask_in_time(), name="probe")
+                self._asking = asyncio.create_task(self._ask(), name="probe")
                 self._asking.add_done_callback(self._has_asked)
             await asyncio.wait({self._asking})
         if isinstance(self._found, StoreUnavailable):
@@ -87,13 +90,6 @@ class Prober:
             self._found = StoreUnavailable(str(error) or type(error).__name__)
         else:
             self._found = asking.result()
-
-    async def _ask_in_time(self) -> Probe:
-        try:
-            async with async_timeout.timeout(ANSWER_WITHIN_SECONDS):
-                return await self._ask()
-        except asyncio.TimeoutError:
-            raise StoreUnavailable("Redis does not answer (in time)") from None
 
     async def _ask(self) -> Probe:
         now_ms, whole, unwritten, *log, lanes, counts = await self.store.step(

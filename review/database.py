@@ -149,22 +149,22 @@ def unavailable_is_named() -> Iterator[None]:
 def is_about_values(error: Exception) -> bool:
     """Does SQL refuse what it was given? Everything else may pass, or is a mistake of ours."""
     if isinstance(error, DBAPIError):
-        is_too_much = _code(error).startswith(TOO_MUCH)
+        is_too_much = _code(error.orig).startswith(TOO_MUCH)
         return isinstance(error, (DataError, IntegrityError)) or is_too_much
     return isinstance(error, (StatementError, OverflowError, ValueError))
 
 
 def _may_pass(error: DBAPIError) -> bool:
-    code = _code(error)
+    code = _code(error.orig)
     if code.startswith(TOO_MUCH):
         return False
     is_away = isinstance(error, (OperationalError, InterfaceError))
     return is_away or error.connection_invalidated or code.startswith(WRONG_STATE)
 
 
-def _code(error: DBAPIError) -> str:
-    """PostgreSQL's SQLSTATE, "" for SQLite and for what no server has said."""
-    return str(getattr(error.orig, "pgcode", None) or "")
+def _code(error: object) -> str:
+    """PostgreSQL's SQLSTATE in a driver's error, "" for SQLite and for what no server has said."""
+    return str(getattr(error, "pgcode", None) or "")
 
 
 def _first_line(error: DBAPIError) -> str:
@@ -188,7 +188,7 @@ def _postgresql(url: Any, limits: Limits) -> Engine:
 
 def _leave(failure: Any) -> None:
     """A connection to a server that only reads by now is no use, and those beside it neither."""
-    if str(getattr(failure.original_exception, "pgcode", None) or "").startswith(ENDED):
+    if _code(failure.original_exception).startswith(ENDED):
         failure.is_disconnect = True
 
 

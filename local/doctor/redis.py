@@ -18,7 +18,6 @@ from local.doctor.finding import Finding
 
 # A healthy reader empties the session log within a second.
 LONG_BACKLOG = 10_000
-HALF_FULL = 0.5
 # Each should be there within a second.
 LONG_WAIT_SECONDS = 60
 NOTHING_TOLD: Mapping[str, str] = {}
@@ -120,7 +119,7 @@ async def backlog(store: Store, limit_bytes: int) -> Finding:
         seen += f" of {limit:.0f} MB"
     if probe.log_is_full:
         seen += ": texts get 503 until they are taken"
-    elif probe.log_records < LONG_BACKLOG and not (limit and size > limit * HALF_FULL):
+    elif probe.log_records < LONG_BACKLOG and not probe.log_is_long:
         return Finding(about, True, seen)
     else:
         seen += ", and nobody seems to take them"

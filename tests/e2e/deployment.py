@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
-import re
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -22,22 +20,20 @@ from connectors import keys
 from connectors.dead_letters import DeadLetter
 from connectors.inbox import WaitingText
 from connectors.wire import HEALTH_PATH
-from local.parts import child_environ
 from local.ports import free_port
+from tests.e2e.outcome import TOKEN as TOKEN_OF_TEXT
 from tests.e2e.processes import Forked, Process
-from tests.e2e.rehearsal import scripted_model
+from tests.e2e.rehearsal import environ_of_business, scripted_model
 from tests.e2e.replication import DataNodes
 from tests.e2e.tcp_proxy import TcpProxy, tcp_proxy
 from tests.fakes.model import Obeys, Says
 from tests.postgresql import Postgresql
-from tests.pretend_business import ACCOUNT, BUSINESS, TOKEN, open_twilio, pretend_config
+from tests.pretend_business import open_twilio, pretend_config
 
-# A text carries one, and the answer names all that it answers: Twilio's ledger tells it all, also
-# when Redis has forgotten.
-TOKEN_OF_TEXT = re.compile(r"\bzz[a-z]{3}\b")
 TO_REDIS = ("rasa-redis", "actions-redis", "review-redis")
 TO_SQL = ("rasa-sql", "review-sql")
 OTHERS = ("rasa-twilio", "rasa-actions", "actions-model")
+NOBODY = "http://127.0.0.1:9/v1"
 _databases = itertools.count(1)
 
 
@@ -112,7 +108,8 @@ def deployment(
         def environ(who: str, **settings: str) -> dict[str, str]:
             link = links.get(f"{who}-redis")
             url = f"redis://127.0.0.1:{link.port}/0" if link else data.url
-            return {**_environ(rasa_port), "REDIS_URL": url, **settings}
+            given = {"REDIS_URL": url, "LLM_BASE_URL": NOBODY, **settings}
+            return environ_of_business(rasa_port, **given)
 
         rasa = Process(
             ["rasa", "run", "-p", str(rasa_port)],
@@ -159,24 +156,6 @@ def _end(process: Process) -> None:
         process.end()
     except subprocess.TimeoutExpired:
         process.strike(signal.SIGKILL)
-
-
-def _environ(rasa_port: int) -> dict[str, str]:
-    return child_environ(
-        {
-            **os.environ,
-            "TWILIO_ACCOUNT_SID": ACCOUNT,
-            "TWILIO_AUTH_TOKEN": TOKEN,
-            "TWILIO_NUMBERS": BUSINESS,
-            "PUBLIC_URL": f"http://127.0.0.1:{rasa_port}",
-            "LLM_BASE_URL": "http://127.0.0.1:9/v1",
-            "REPLY_SETTLE_MS": "50",
-            "LIMIT_TEXTS_PER_MINUTE": "0",
-            "LIMIT_TEXTS_PER_DAY": "0",
-            "LIMIT_CUSTOMER_SEGMENTS_PER_MINUTE": "0",
-            "LIMIT_CUSTOMER_SEGMENTS_PER_DAY": "0",
-        }
-    )
 
 
 def _names_what_it_answers(asked: dict[str, Any]) -> Says:

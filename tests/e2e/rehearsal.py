@@ -123,27 +123,14 @@ def rehearsal(
             open_twilio(pretend_config(f"http://127.0.0.1:{rasa_port}"))
         )
         prepare(phone_url)
-        environ = child_environ(
-            {
-                **os.environ,
-                "TWILIO_ACCOUNT_SID": ACCOUNT,
-                "TWILIO_AUTH_TOKEN": TOKEN,
-                "TWILIO_NUMBERS": BUSINESS,
-                "TWILIO_API_BASE_URL": phone_url,
-                "PUBLIC_URL": f"http://127.0.0.1:{rasa_port}",
-                "REDIS_URL": valkey.url,
-                "SESSION_LOG_URL": f"sqlite:///{folder.absolute()}/session_log.db",
-                "LLM_BASE_URL": model_url,
-                "ACTIONS_PORT": str(actions_port),
-                "REPLY_SETTLE_MS": "50",
-                # Who texts the same all the time is a machine, elsewhere.
-                "LIMIT_TEXTS_PER_MINUTE": "0",
-                "LIMIT_TEXTS_PER_DAY": "0",
-                "LIMIT_CUSTOMER_SEGMENTS_PER_MINUTE": "0",
-                "LIMIT_CUSTOMER_SEGMENTS_PER_DAY": "0",
-                **settings,
-            }
-        )
+        found = {
+            "TWILIO_API_BASE_URL": phone_url,
+            "REDIS_URL": valkey.url,
+            "SESSION_LOG_URL": f"sqlite:///{folder.absolute()}/session_log.db",
+            "LLM_BASE_URL": model_url,
+            "ACTIONS_PORT": str(actions_port),
+        }
+        environ = environ_of_business(rasa_port, **found | settings)
         actions = Process(
             ["rasa", "run", "actions", "-p", str(actions_port)],
             environ,
@@ -168,6 +155,26 @@ def rehearsal(
             stack.callback(process.end)
             process.start()
         yield business
+
+
+def environ_of_business(rasa_port: int, **settings: str) -> dict[str, str]:
+    """What its processes are started with, where the settings say nothing else."""
+    return child_environ(
+        {
+            **os.environ,
+            "TWILIO_ACCOUNT_SID": ACCOUNT,
+            "TWILIO_AUTH_TOKEN": TOKEN,
+            "TWILIO_NUMBERS": BUSINESS,
+            "PUBLIC_URL": f"http://127.0.0.1:{rasa_port}",
+            "REPLY_SETTLE_MS": "50",
+            # Who texts the same all the time is a machine, elsewhere.
+            "LIMIT_TEXTS_PER_MINUTE": "0",
+            "LIMIT_TEXTS_PER_DAY": "0",
+            "LIMIT_CUSTOMER_SEGMENTS_PER_MINUTE": "0",
+            "LIMIT_CUSTOMER_SEGMENTS_PER_DAY": "0",
+            **settings,
+        }
+    )
 
 
 def gates_of(rasa: Process, traps: list[Trap], stack: ExitStack) -> dict[str, str]:
