@@ -9,11 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors import keys
-from connectors.errors import StoreUnavailable
 from connectors.store import Store
 
-# Whoever asks more often is told what was found last.
-FRESH_SECONDS = 0.5
 # The limit of the log stream is looked at every second. When nobody looks, texts are accepted.
 FULL_FOR_SECONDS = 10
 WARN_AT = 0.5
@@ -52,7 +49,8 @@ class Probe:
 
 
 class Prober:
-    """Asks Redis at most twice a second, and has one question under way at a time.
+    """Has one question to Redis under way at a time. Whoever asks meanwhile shares the next one, so
+    what is told is never older than the question.
 
     `log_limit_bytes` is how long the log stream may become, 0: as long as it likes; it never may
     have more than half of Redis' `maxmemory`.
@@ -62,34 +60,20 @@ class Prober:
         self.store = store
         self.log_limit_bytes = log_limit_bytes
         self._asking: asyncio.Task[Probe] | None = None
-        self._found: Probe | StoreUnavailable | None = None
-        self._found_at = 0.0
+        self._next: asyncio.Task[Probe] | None = None
         self._heads: dict[str, tuple[str, float]] = {}  # who is first in which lane, and since when
 
     async def probe(self) -> Probe:
-        """How it stands now, or stood half a second ago. Raises StoreUnavailable, in time."""
-        if not isinstance(self._found, Probe) or self._age_seconds > FRESH_SECONDS:
-            if self._asking is None:
-                self._asking = asyncio.create_task(self._ask(), name="probe")
-                self._asking.add_done_callback(self._has_asked)
-            await asyncio.wait({self._asking})
-        if isinstance(self._found, StoreUnavailable):
-            raise StoreUnavailable(str(self._found))
-        assert self._found is not None
-        return self._found
+        """How it stands now. Raises StoreUnavailable."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._ask_after(self._asking), name="probe")
+        return await asyncio.shield(self._next)
 
-    @property
-    def _age_seconds(self) -> float:
-        return time.monotonic() - self._found_at
-
-    def _has_asked(self, asking: asyncio.Task[Probe]) -> None:
-        self._asking, self._found_at = None, time.monotonic()
-        if asking.cancelled():
-            self._found = StoreUnavailable("Redis was asked, and the question was cancelled")
-        elif error := asking.exception():
-            self._found = StoreUnavailable(str(error) or type(error).__name__)
-        else:
-            self._found = asking.result()
+    async def _ask_after(self, asking: asyncio.Task[Probe] | None) -> Probe:
+        if asking is not None:
+            await asyncio.wait({asking})
+        self._asking, self._next = self._next, None
+        return await self._ask()
 
     async def _ask(self) -> Probe:
         now_ms, whole, unwritten, *log, lanes, counts = await self.store.step(

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from connectors import keys
 from connectors.health import OVERDUE_SECONDS, judge
 from connectors.probe import LaneProbe, Probe, Prober
 from connectors.store import Store
@@ -94,6 +95,17 @@ async def test_many_who_ask_at_once_are_one_question(store: Store) -> None:
     await asyncio.gather(*(prober.probe() for _ in range(100)))
     print(f"100 probes at once: {(time.perf_counter() - began) * 1000:.1f} ms")
     assert await commands(store) - before == 1
+
+
+async def test_what_is_told_is_never_older_than_the_question(store: Store) -> None:
+    """Whoever waits until no opt-out is missing in SQL must not be told how it was before it."""
+    prober = Prober(store)
+    assert (await prober.probe()).opt_outs_not_in_sql == 0
+    under_way = asyncio.create_task(prober.probe())
+    await asyncio.sleep(0)
+    await store.client.xadd(keys.CONSENT_LOG, {"entry": "1-0", "data": "{}"})
+    assert (await prober.probe()).opt_outs_not_in_sql == 1
+    await under_way
 
 
 async def commands(store: Store) -> int:
