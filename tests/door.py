@@ -21,10 +21,8 @@ async def serving_door(settings: Settings, port: int | None = None) -> AsyncIter
     Sanic.test_mode = True
     port = port or free_port()
     app = Sanic(f"door-{port}", configure_logging=False)
-    app.blueprint(
-        routes(Service(settings, LiveAssistants(settings.assistants_folder))),
-        url_prefix="/webhooks/twilio_sms",
-    )
+    service = Service(settings, LiveAssistants(settings.assistants_folder))
+    app.blueprint(routes(service), url_prefix="/webhooks/twilio_sms")
     server: Any = await app.create_server(
         port=port, host="127.0.0.1", return_asyncio_server=True, access_log=False
     )
@@ -34,3 +32,6 @@ async def serving_door(settings: Settings, port: int | None = None) -> AsyncIter
     yield port
     server.close()
     await server.wait_closed()
+    # What `stop` would do, if it had been started.
+    await service.twilio.close()
+    await service.store.close()

@@ -352,13 +352,13 @@ async def test_the_ledger_survives_the_loss_of_redis(
     assert not await ledger.make_whole()
     conversation = await post.opens()
     assert await ledger.word(conversation) == "out"
-    await restarted.close()
     door = Inbox(restarted, settle_ms=0, session_seconds=lambda number: 86_400)
     text = InboundText(f"SM{2:032x}", ADA, BUSINESS, "hello?")
     assert await door.accept(text) is Outcome.REFUSED
     await post.leave(await post.part("an answer that came to be all the same"))
     await post.all_settled()
     assert len(post.got()) == 1
+    await restarted.close()
     database.close()
 
 
